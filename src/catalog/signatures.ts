@@ -1,0 +1,80 @@
+/**
+ * Ed25519 signatures over exact bytes, in files that openssl reads: PKCS#8 and SPKI PEM for keys, 64 raw bytes for a
+ * signature. `openssl pkeyutl -verify -pubin -inkey KEY -rawin -in FILE -sigfile FILE.sig` checks the same thing.
+ */
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
+
+import { HoldfastError } from "../errors.ts";
+
+/** A private key that signs, with the id by which verifiers know it. */
+export interface Signer {
+  readonly id: string;
+  readonly publicKeyPem: string;
+  /** @returns 64 bytes */
+  sign(bytes: Uint8Array): Buffer;
+}
+
+/** A public key whose signatures we accept. */
+export interface TrustedSigner {
+  readonly id: string;
+  readonly publicKeyPem: string;
+  verify(bytes: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** A key's id: the first 16 hexadecimal digits of the SHA-256 of its SPKI DER bytes. */
+function idOf(publicKey: KeyObject): string {
+  return createHash("sha256").update(publicKey.export({ type: "spki", format: "der" })).digest("hex").slice(0, 16);
+}
+
+function pemOf(publicKey: KeyObject): string {
+  return publicKey.export({ type: "spki", format: "pem" }).toString();
+}
+
+/** A fresh signing key as PEM texts: keep `privateKeyPem` on backup hosts, give `publicKeyPem` to everyone. */
+export function generateSigningKey(): { readonly privateKeyPem: string; readonly publicKeyPem: string; readonly id: string } {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  return { privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(), publicKeyPem: pemOf(publicKey), id: idOf(publicKey) };
+}
+
+/**
+ * Reads a private key.
+ * @param source - where it came from, for the message
+ * @throws HoldfastError `configuration` if it is not an unencrypted Ed25519 private key in PEM
+ */
+export function loadSigner(pem: string, source: string): Signer {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch (error) {
+    throw new HoldfastError("configuration", `the signing key in ${source} is not a private key in PEM`, { hints: ["Make one with `holdfast keys generate`."], cause: error });
+  }
+  if (key.asymmetricKeyType !== "ed25519") {
+    throw new HoldfastError("configuration", `the signing key in ${source} is ${key.asymmetricKeyType ?? "unknown"}, but must be ed25519`, { hints: ["Make one with `holdfast keys generate`."] });
+  }
+  const publicKey = createPublicKey(key);
+  return { id: idOf(publicKey), publicKeyPem: pemOf(publicKey), sign: (bytes) => sign(null, bytes, key) };
+}
+
+/**
+ * Reads one or more public keys from a PEM text.
+ * @throws HoldfastError `configuration` if there is none, or one that is not Ed25519
+ */
+export function loadTrustedSigners(pem: string, source: string): TrustedSigner[] {
+  const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[\s\S]+?-----END PUBLIC KEY-----/g) ?? [];
+  if (blocks.length === 0) throw new HoldfastError("configuration", `no public key in PEM found in ${source}`);
+  return blocks.map((block) => {
+    let key: KeyObject;
+    try {
+      key = createPublicKey(block);
+    } catch (error) {
+      throw new HoldfastError("configuration", `a public key in ${source} cannot be read`, { cause: error });
+    }
+    if (key.asymmetricKeyType !== "ed25519") throw new HoldfastError("configuration", `a public key in ${source} is ${key.asymmetricKeyType ?? "unknown"}, but must be ed25519`);
+    return { id: idOf(key), publicKeyPem: pemOf(key), verify: (bytes, signature) => signature.byteLength === 64 && verify(null, bytes, key, signature) };
+  });
+}
+
+/** The trusted signer who signed `bytes`, or undefined: unsigned, changed, or signed by a stranger. */
+export function signerOf(bytes: Uint8Array, signature: Uint8Array, trusted: readonly TrustedSigner[]): TrustedSigner | undefined {
+  return trusted.find((signer) => signer.verify(bytes, signature));
+}

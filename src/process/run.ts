@@ -1,0 +1,151 @@
+/**
+ * The only importer of execa: every external tool runs through here, with an argument array, never through a shell,
+ * with an environment that we chose, and with its exit status as part of its result.
+ */
+import { execa, ExecaError } from "execa";
+import type { Readable, Writable } from "node:stream";
+
+import { cancelled } from "../errors.ts";
+import { redact } from "./redact.ts";
+
+/** A program and the arguments that always come first: `["docker", "exec", "-i", "db", "pg_dump"]`. */
+export type CommandLine = readonly [program: string, ...args: string[]];
+
+export interface RunOptions {
+  /** Added to the base environment; secrets go here, never into the arguments. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly input?: string;
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the tool is ended. */
+  readonly timeout?: number;
+  /** User and group to run as (numeric), where the tool refuses root. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+  readonly cwd?: string;
+}
+
+export interface RunResult {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A tool that is running, with its streams. Await `done` as well as the streams: a tool may die after half its output. */
+export interface RunningTool {
+  readonly pid: number | undefined;
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Resolves when the tool exited with 0; rejects with a {@link ToolFailure} or the cancellation. */
+  readonly done: Promise<void>;
+  /** The last lines of stderr so far, redacted. */
+  stderr(): string;
+  kill(signal?: NodeJS.Signals): void;
+}
+
+/** An external tool that could not be started, exited with a non-zero status or was ended by a signal. */
+export class ToolFailure extends Error {
+  override readonly name = "ToolFailure";
+  readonly tool: string;
+  readonly exitCode: number | undefined;
+  readonly signalName: string | undefined;
+  /** The last lines that it wrote to stderr, redacted. */
+  readonly lastLines: string;
+  /** True if the program does not exist or may not be executed. */
+  readonly missing: boolean;
+  readonly timedOut: boolean;
+
+  constructor(tool: string, error: Pick<ExecaError, "timedOut" | "signal" | "exitCode" | "code" | "shortMessage">, lastLines: string) {
+    const how = error.timedOut
+      ? "did not answer in time"
+      : error.signal !== undefined
+        ? `was ended by ${error.signal}`
+        : error.exitCode !== undefined
+          ? `exited with ${error.exitCode}`
+          : `could not be run (${error.code ?? error.shortMessage})`;
+    super(`${tool} ${how}${lastLines === "" ? "" : `: ${lastLines}`}`);
+    this.tool = tool;
+    this.exitCode = error.exitCode;
+    this.signalName = error.signal;
+    this.lastLines = lastLines;
+    this.missing = error.code === "ENOENT" || error.code === "EACCES";
+    this.timedOut = error.timedOut;
+  }
+}
+
+/** What a child needs of our environment; everything else, our own secrets first of all, stays here. */
+const passedOn = /^(?:PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LC_[A-Z]+|DOCKER_[A-Z_]+|KUBECONFIG|XDG_[A-Z_]+|SSH_AUTH_SOCK|LD_LIBRARY_PATH|HOMEBREW_PREFIX|SYSTEMROOT)$/;
+
+function childEnvironment(extra: RunOptions["env"]): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries({ ...process.env, ...extra })) {
+    const ours = extra !== undefined && name in extra;
+    if (value !== undefined && (ours || passedOn.test(name))) env[name] = value;
+  }
+  return env;
+}
+
+const keptStderr = 64 * 1024;
+const shownLines = 12;
+
+function lastLines(text: string): string {
+  return redact(text.trim().split("\n").slice(-shownLines).join("\n"));
+}
+
+function execaOptions(options: RunOptions) {
+  return {
+    env: childEnvironment(options.env),
+    extendEnv: false,
+    stripFinalNewline: false,
+    forceKillAfterDelay: 3_000,
+    ...(options.signal && { cancelSignal: options.signal }),
+    ...(options.timeout !== undefined && { timeout: options.timeout }),
+    ...(options.user && options.user),
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+  } as const;
+}
+
+function failure(command: CommandLine, error: unknown, stderr: string, signal: AbortSignal | undefined): Error {
+  if (signal?.aborted === true) return cancelled(signal);
+  if (!(error instanceof ExecaError)) return error instanceof Error ? error : new Error(String(error));
+  return new ToolFailure(toolName(command), error, lastLines(stderr));
+}
+
+/** The tool's own name, also when it runs inside a container. */
+function toolName(command: CommandLine): string {
+  const own = command.slice(1).find((argument) => /(?:^|\/)(?:pg_\w+|psql)$/.test(argument));
+  return (own ?? command[0]).split("/").at(-1) ?? command[0];
+}
+
+/**
+ * Runs a tool to its end and collects what it wrote.
+ * @throws ToolFailure when it cannot be started or does not exit with 0; the cancellation when `signal` aborts
+ */
+export async function runTool(command: CommandLine, args: readonly string[] = [], options: RunOptions = {}): Promise<RunResult> {
+  const [program, ...first] = command;
+  try {
+    const result = await execa(program, [...first, ...args], {
+      ...execaOptions(options),
+      ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
+    });
+    return { stdout: result.stdout, stderr: result.stderr };
+  } catch (error) {
+    throw failure([program, ...first, ...args], error, error instanceof ExecaError && typeof error.stderr === "string" ? error.stderr : "", options.signal);
+  }
+}
+
+/** Starts a tool whose input and output are streamed, not collected. */
+export function startTool(command: CommandLine, args: readonly string[] = [], options: Omit<RunOptions, "input"> = {}): RunningTool {
+  const [program, ...first] = command;
+  const child = execa(program, [...first, ...args], { ...execaOptions(options), buffer: false, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-keptStderr);
+  });
+  const done = child.then(
+    () => undefined,
+    (error: unknown) => {
+      throw failure([program, ...first, ...args], error, stderr, options.signal);
+    },
+  );
+  // Whoever consumes the stream awaits `done` later; until then its rejection is not an unhandled one.
+  done.catch(() => undefined);
+  return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, done, stderr: () => lastLines(stderr), kill: (name) => child.kill(name) };
+}

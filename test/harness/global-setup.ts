@@ -1,0 +1,18 @@
+/** One throwaway PostgreSQL for the whole test run; each test makes its own databases in it. */
+import type { TestProject } from "vitest/node";
+
+import { startCluster } from "../../src/postgres/cluster.ts";
+import { serverBinaries } from "./binaries.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    postgres: { socket: string; port: number; binaries: string; password: string };
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const binaries = serverBinaries();
+  const cluster = await startCluster({ binaries, tcp: true, settings: { max_connections: "200", wal_level: "logical" } });
+  project.provide("postgres", { socket: cluster.socket, port: cluster.port, binaries, password: cluster.password });
+  return () => cluster.stop();
+}
