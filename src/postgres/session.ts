@@ -9,7 +9,7 @@ import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 
 import { HoldfastError, type ErrorCode } from "../errors.ts";
-import { type CommandLine, type RunningTool, ToolFailure, startTool } from "../process/run.ts";
+import { type CommandLine, type RunningTool, runTool, ToolFailure, startTool } from "../process/run.ts";
 
 /** How to reach one database: libpq's environment, and the psql to run. */
 export interface SessionTarget {
@@ -38,6 +38,8 @@ export interface Session {
   execute(sql: string): Promise<void>;
   /** Ends the session; an open transaction is rolled back. Never rejects. */
   close(): Promise<void>;
+  /** Ends the session at once; what it was asked rejects. */
+  kill(): void;
 }
 
 /** A snapshot is held for as long as the dump takes: no limit of the role or the database may end it before. */
@@ -113,6 +115,10 @@ class PsqlSession implements Session {
     await this.#tool.done.catch(() => undefined);
   }
 
+  kill(): void {
+    this.#tool.kill("SIGKILL");
+  }
+
   /** psql answers one statement at a time; the marker's line ends its output and carries its outcome. */
   #ask(sql: string): Promise<string[]> {
     const turn = this.#queue.then(
@@ -176,6 +182,17 @@ function connectionHints(said: string): string[] {
   if (said.includes("could not translate host name")) return ["Check the host name of the database URL."];
   if (/SSL|certificate/.test(said)) return ["Check sslmode and sslrootcert of the database URL against what the server offers."];
   return ["Run `holdfast doctor` to see which step of the connection fails."];
+}
+
+/** Runs a script as psql does, its own commands and variables included, and stops at the first error. */
+export async function runScript(target: SessionTarget, script: string, signal?: AbortSignal): Promise<void> {
+  const args = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"];
+  try {
+    await runTool(target.psql, args, { env: { PGCONNECT_TIMEOUT: "10", PGAPPNAME: "holdfast", ...target.env, PGCLIENTENCODING: "UTF8" }, input: script, ...(signal && { signal }) });
+  } catch (error) {
+    if (!(error instanceof ToolFailure)) throw error;
+    throw new HoldfastError("restore-failed", error.message, { cause: error });
+  }
 }
 
 /** `name` as a quoted SQL identifier. */

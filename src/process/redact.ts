@@ -29,3 +29,23 @@ export function redact(text: string): string {
   for (const secret of registered) result = result.replaceAll(secret, mask);
   return result;
 }
+
+/** Lines in which PostgreSQL and its tools quote rows: whatever follows the primary message. */
+const rowLines = /^(?:DETAIL|CONTEXT|QUERY|STATEMENT|LINE \d+|Command was|COPY \S+, line)\b.*/i;
+/** Primary messages that quote the value that they refuse. */
+const quotedValue = /((?:invalid (?:input|byte)|malformed|out of range|value too long|cannot cast|could not convert)[^"\n]*?)"[^"\n]*"/gi;
+
+/**
+ * The messages of a PostgreSQL tool without the row values that it quotes: patients' data must not reach a log.
+ * Keeps the primary messages; drops DETAIL, CONTEXT and the statement with all lines that belong to them.
+ */
+export function withoutRowValues(text: string): string {
+  const kept: string[] = [];
+  let dropping = false;
+  for (const line of text.split("\n")) {
+    if (/^(?:psql|pg_\w+)(?:\S*): |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|HINT):/.test(line)) dropping = false;
+    else if (rowLines.test(line)) dropping = true;
+    if (!dropping) kept.push(line.replace(quotedValue, `$1"${mask}"`));
+  }
+  return kept.join("\n");
+}

@@ -6,7 +6,7 @@ import { execa, ExecaError } from "execa";
 import type { Readable, Writable } from "node:stream";
 
 import { cancelled } from "../errors.ts";
-import { redact } from "./redact.ts";
+import { redact, withoutRowValues } from "./redact.ts";
 
 /** A program and the arguments that always come first: `["docker", "exec", "-i", "db", "pg_dump"]`. */
 export type CommandLine = readonly [program: string, ...args: string[]];
@@ -46,7 +46,7 @@ export class ToolFailure extends Error {
   readonly tool: string;
   readonly exitCode: number | undefined;
   readonly signalName: string | undefined;
-  /** The last lines that it wrote to stderr, redacted. */
+  /** The last lines that it wrote to stderr, without secrets and row values. */
   readonly lastLines: string;
   /** True if the program does not exist or may not be executed. */
   readonly missing: boolean;
@@ -86,7 +86,7 @@ const keptStderr = 64 * 1024;
 const shownLines = 12;
 
 function lastLines(text: string): string {
-  return redact(text.trim().split("\n").slice(-shownLines).join("\n"));
+  return redact(withoutRowValues(text).trim().split("\n").slice(-shownLines).join("\n"));
 }
 
 function execaOptions(options: RunOptions) {

@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+// Plain old JavaScript up to the version check, so that an old Node gets as far as saying which one is needed.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const needed = [22, 22];
+const here = process.versions.node.split(".").map(Number);
+const oldNode = here[0] < needed[0] || (here[0] === needed[0] && here[1] < needed[1]);
+
+async function runUnderBundledNode(bundled, script) {
+  const child = spawn(bundled, [script, ...process.argv.slice(2)], { stdio: "inherit", env: { ...process.env, HOLDFAST_NODE_TRIED: "1" } });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  const code = await new Promise((resolve) => child.on("exit", (status) => resolve(status === null ? 130 : status)));
+  process.exit(code);
+}
+
+if (oldNode) {
+  const script = fileURLToPath(import.meta.url);
+  const bundled = join(dirname(dirname(script)), "node_modules", "node", "bin", "node");
+  if (existsSync(bundled) && process.env.HOLDFAST_NODE_TRIED === undefined) await runUnderBundledNode(bundled, script);
+  console.error(`error: holdfast needs Node ${needed.join(".")} or newer, but this is Node ${process.versions.node}\n  → Install a current Node, or run \`npm ci\` in holdfast's folder, which brings one along.`);
+  process.exit(10);
+}
+
+delete process.env.HOLDFAST_NODE_TRIED;
+const { main } = await import("../dist/src/cli/main.js");
+await main(process.argv.slice(2), import.meta.url);

@@ -1,0 +1,28 @@
+import { Flags } from "@oclif/core";
+
+import { createBackup } from "../../src/app/create-backup.ts";
+import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
+import { BaseCommand } from "../../src/cli/base-command.ts";
+import { databaseFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { formatBytes, formatCount, formatSeconds } from "../../src/cli/format.ts";
+
+export default class Backup extends BaseCommand {
+  static override summary = "Back up a database: dump, compress, encrypt, store, sign";
+  static override description = "One exported snapshot gives all parts and the truth about them. The manifest is written last: until then there is no backup, and a run that fails leaves nothing.";
+  static override examples = ["<%= config.bin %> backup", "<%= config.bin %> backup --database ehr --label pre-deploy --reason 'release 1.4.2'", "<%= config.bin %> backup --json"];
+
+  static override flags = {
+    database: databaseFlag,
+    label: Flags.string({ char: "l", summary: "what this backup is for", helpValue: "TEXT", env: "HOLDFAST_LABEL" }),
+    reason: reasonFlag,
+    "lock-wait": Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" }),
+  };
+
+  async run(): Promise<BackupJson> {
+    const { flags } = await this.parse(Backup);
+    const context = await this.context(flags);
+    const { manifest, bytes, seconds } = await createBackup(context, { database: flags.database, label: flags.label, reason: flags.reason, lockWaitMs: flags["lock-wait"] * 1000 });
+    this.print(`${manifest.id}  ${formatCount(manifest.truth.tables.length)} tables, ${formatCount(rowsOf(manifest))} rows, ${formatBytes(bytes)} stored in ${formatSeconds(seconds)}`);
+    return backupJson(manifest);
+  }
+}

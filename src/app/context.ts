@@ -1,0 +1,135 @@
+/** What every story gets: the configuration, the ports, and who is asking. */
+import { openTimeline, type Timeline } from "../audit/timeline.ts";
+import { openRepository, type Repository } from "../catalog/repository.ts";
+import { loadSigner, loadTrustedSigners, type Signer, type TrustedSigner } from "../catalog/signatures.ts";
+import type { Config, DatabaseConfig } from "../config/config.ts";
+import { readTextFile } from "../config/files.ts";
+import { HoldfastError } from "../errors.ts";
+import { parseIdentityFile } from "../pipeline/age-keys.ts";
+import type { Clock, Ids, Reporter } from "../ports.ts";
+import { type Connection, parseDatabaseUrl } from "../postgres/connection.ts";
+import { reachServer, type Server } from "../postgres/server.ts";
+import { openStore } from "../store/open.ts";
+import type { Store } from "../store/store.ts";
+
+/** Who runs holdfast, for manifests, locks and the timeline. */
+export interface Actor {
+  readonly user: string;
+  readonly host: string;
+  readonly operator: string | null;
+  readonly tty: boolean;
+}
+
+export interface Context {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly reporter: Reporter;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly actor: Actor;
+  /** Holdfast's own version. */
+  readonly version: string;
+}
+
+/** The database that is meant: the one named, or the only one. @throws HoldfastError `configuration` or `not-found` */
+export function databaseNamed(config: Config, name?: string): DatabaseConfig {
+  const names = [...config.databases.keys()];
+  if (names.length === 0) {
+    throw new HoldfastError("configuration", "no database is configured", { hints: ["Set DATABASE_URL, or list databases in holdfast.yaml."] });
+  }
+  if (name === undefined && names.length > 1) {
+    throw new HoldfastError("usage", `several databases are configured: ${names.join(", ")}`, { hints: ["Say which one is meant with --database NAME."] });
+  }
+  const found = config.databases.get(name ?? names[0] ?? "");
+  if (found === undefined) {
+    throw new HoldfastError("not-found", `no database ${name ?? ""} is configured; there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`, {
+      hints: ["Check --database against `holdfast config show`."],
+    });
+  }
+  return found;
+}
+
+/** Opens the configured storage, whether or not it is a repository yet. */
+export async function openConfiguredStore(config: Config): Promise<Store> {
+  if (config.repository === undefined) {
+    throw new HoldfastError("configuration", "no repository is configured", {
+      hints: ["Set HOLDFAST_REPOSITORY to file:///path or s3://bucket/prefix, or `repository.url` in holdfast.yaml."],
+    });
+  }
+  const { url, ...options } = config.repository;
+  return openStore(url, options);
+}
+
+/** The key that signs what this host writes. @throws HoldfastError `configuration` if there is none */
+export async function requireSigner(config: Config): Promise<Signer> {
+  const signer = await configuredSigner(config);
+  if (signer) return signer;
+  throw new HoldfastError("configuration", "no signing key is configured, and an unsigned backup would not be restored", {
+    hints: ["Make one with `holdfast keys generate`, and name it with HOLDFAST_SIGNING_KEY_FILE."],
+  });
+}
+
+export async function configuredSigner(config: Config): Promise<Signer | undefined> {
+  const file = config.signingKeyFile;
+  return file === undefined ? undefined : loadSigner(await readTextFile(file, "the signing key"), file);
+}
+
+/** Whose signatures count: the configured public keys, and the public half of our own signing key. */
+export async function trustedSigners(config: Config): Promise<TrustedSigner[]> {
+  const configured = config.trustedSigners === undefined ? [] : loadTrustedSigners(config.trustedSigners, "HOLDFAST_TRUSTED_SIGNERS");
+  const own = await configuredSigner(config);
+  return own && !configured.some(({ id }) => id === own.id) ? [...configured, ...loadTrustedSigners(own.publicKeyPem, "the signing key")] : configured;
+}
+
+/** The identities at hand. @throws HoldfastError `cannot-decrypt` if none is configured */
+export async function requireIdentities(config: Config): Promise<string[]> {
+  const file = config.identityFile;
+  if (file === undefined) {
+    throw new HoldfastError("cannot-decrypt", "no identity is configured, so no backup can be opened", {
+      hints: ["Set HOLDFAST_IDENTITY_FILE to the file with the age identity; on backup hosts there should be none."],
+    });
+  }
+  return parseIdentityFile(await readTextFile(file, "the identity file"), file);
+}
+
+/** The repository with what is needed to write history into it. */
+export interface Workplace {
+  readonly repository: Repository;
+  readonly timeline: Timeline;
+  close(): Promise<void>;
+}
+
+/** Opens the configured repository and its timeline. */
+export async function openWorkplace(context: Context): Promise<Workplace> {
+  const { config } = context;
+  const trusted = await trustedSigners(config);
+  const signer = await configuredSigner(config);
+  const store = await openConfiguredStore(config);
+  try {
+    const repository = await openRepository(store, trusted);
+    const timeline = openTimeline({
+      store,
+      stateDir: config.stateDir,
+      repositoryId: repository.id,
+      clock: context.clock,
+      actor: context.actor,
+      version: context.version,
+      ...(signer && { signer }),
+    });
+    return { repository, timeline, close: () => store.close() };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Reaches the server of a configured database with the client programs that its configuration names. */
+export async function reachDatabase(context: Context, database: DatabaseConfig): Promise<Server> {
+  return reachUrl(context, parseDatabaseUrl(database.url), database.tools);
+}
+
+/** Reaches the server behind a connection. */
+export function reachUrl(context: Context, connection: Connection, tools?: readonly string[]): Promise<Server> {
+  return reachServer(connection, { pgBin: context.config.pgBin, prefix: tools }, context.signal);
+}

@@ -1,0 +1,191 @@
+/**
+ * The story of a restore: never into a live database. A new database is made beside, filled, compared with the truth,
+ * and only then given its name; with `swap` it takes the live one's name, and the live one is kept for undo.
+ */
+import { type Manifest, partNamed } from "../catalog/manifest.ts";
+import { type BackupChoice, chooseBackup } from "../catalog/repository.ts";
+import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
+import { runStep, type Step } from "../ports.ts";
+import { parseDatabaseUrl, withDatabase } from "../postgres/connection.ts";
+import { createDatabaseLike, dropDatabase, suffixed } from "../postgres/databases.ts";
+import { openAdminSession, type Server } from "../postgres/server.ts";
+import { openSession, type Session } from "../postgres/session.ts";
+import type { Difference } from "../postgres/truth/truth.ts";
+import { compareCopy } from "./compare-copy.ts";
+import { type Context, databaseNamed, openWorkplace, reachDatabase, reachUrl, requireIdentities, type Workplace } from "./context.ts";
+import { openBackupKey } from "./open-part.ts";
+import { recorded } from "./record.ts";
+import { applyProperties, createMissingRoles, restoreContent } from "./restore-content.ts";
+import { type Check, preflight } from "./restore-preflight.ts";
+import { giveName, swapDatabases } from "./swap-database.ts";
+
+export interface RestoreOptions {
+  readonly database?: string | undefined;
+  readonly choice: BackupChoice;
+  /** Name of the database to make on the configured server, or a URL that names server and database. */
+  readonly into: string;
+  /** Put the copy in the place of the live database of that name. */
+  readonly swap: boolean;
+  /** The target's name as the operator typed it; required by `swap`. */
+  readonly confirm?: string | undefined;
+  readonly dryRun: boolean;
+  readonly tables: readonly string[];
+  readonly mode: "all" | "schema-only" | "data-only";
+  readonly jobs: number;
+  /** Restore without owners and grants, everything owned by the connecting user. */
+  readonly noOwner: boolean;
+  readonly roleMap: ReadonlyMap<string, string>;
+  readonly createRoles: boolean;
+  /** Milliseconds that clients get to finish before their connections are ended for the swap. */
+  readonly drainMs: number;
+  readonly reason?: string | undefined;
+}
+
+export interface RestoreResult {
+  readonly backup: string;
+  readonly snapshotAt: string;
+  /** The database that now holds the data. */
+  readonly target: string;
+  readonly dryRun: boolean;
+  readonly checks: readonly Check[];
+  readonly tables: number;
+  readonly rows: number;
+  /** What differs from the source without being wrong, as a newer collation version. */
+  readonly notes: readonly Difference[];
+  /** The former live database, kept for `restore undo`. */
+  readonly kept: string | undefined;
+  readonly seconds: number;
+}
+
+/** What all steps of one restore share. */
+export interface RestoreWork {
+  readonly context: Context;
+  readonly workplace: Workplace;
+  readonly server: Server;
+  readonly admin: Session;
+  readonly manifest: Manifest;
+  readonly identity: string;
+  readonly options: RestoreOptions;
+  /** The name that the copy gets in the end. */
+  readonly target: string;
+}
+
+function stepsOf(options: RestoreOptions): Step[] {
+  return [
+    { id: "preflight", title: "check backup and target" },
+    { id: "create", title: "make a database beside" },
+    { id: "restore", title: "restore" },
+    { id: "analyze", title: "analyze" },
+    { id: "compare", title: "compare with the truth" },
+    { id: "finish", title: options.swap ? "swap by rename" : "give it its name" },
+  ];
+}
+
+/**
+ * Restores a backup and proves the copy equal to its source.
+ * @throws HoldfastError; until the copy has been proved, the target's name and the live database are untouched
+ */
+export async function restoreBackup(context: Context, options: RestoreOptions): Promise<RestoreResult> {
+  const started = context.clock.now();
+  const database = databaseNamed(context.config, options.database);
+  const identities = await requireIdentities(context.config);
+  const workplace = await openWorkplace(context);
+  try {
+    const manifest = await chooseBackup(workplace.repository, database.name, options.choice);
+    const { server, target } = await reachTarget(context, database.name, options.into);
+    requireConfirmation(options, target);
+    const identity = await openBackupKey(workplace.repository, manifest, identities);
+    const admin = await openAdminSession(server, context.signal);
+    const work: RestoreWork = { context, workplace, server, admin, manifest, identity, options, target };
+    const seconds = (): number => (context.clock.now().getTime() - started.getTime()) / 1000;
+    const result = { backup: manifest.id, snapshotAt: manifest.snapshotAt, target, dryRun: options.dryRun };
+    try {
+      context.reporter.emit({ type: "plan", steps: options.dryRun ? stepsOf(options).slice(0, 1) : stepsOf(options) });
+      const checks = await runStep(context.reporter, "preflight", () => preflight(work), (all) => `${all.length} checks`);
+      if (options.dryRun) return { ...result, checks, tables: manifest.truth.tables.length, rows: 0, notes: [], kept: undefined, seconds: seconds() };
+      const done = await recorded(context, workplace, { action: options.swap ? "restore --swap" : "restore", subject: { database: database.name, backup: manifest.id, target }, reason: options.reason }, () =>
+        restoreBeside(work),
+      );
+      return { ...result, checks, ...done, seconds: seconds() };
+    } finally {
+      await admin.close();
+    }
+  } finally {
+    await workplace.close();
+  }
+}
+
+async function reachTarget(context: Context, databaseName: string, into: string): Promise<{ server: Server; target: string }> {
+  const database = databaseNamed(context.config, databaseName);
+  if (!/^[a-z]+:\/\//.test(into)) {
+    if (into === "") throw new HoldfastError("usage", "--into is empty, but must name the database to restore into");
+    return { server: await reachDatabase(context, database), target: into };
+  }
+  const connection = parseDatabaseUrl(into);
+  if (connection.database === undefined) throw new HoldfastError("usage", "the URL of --into names no database");
+  // The target does not exist yet: the server is reached through the database that every server has.
+  return { server: await reachUrl(context, withDatabase(connection, "postgres")), target: connection.database };
+}
+
+function requireConfirmation(options: RestoreOptions, target: string): void {
+  if (!options.swap || options.dryRun || options.confirm === target) return;
+  throw new HoldfastError(
+    "refused",
+    options.confirm === undefined ? `--swap replaces the live database ${target} and was not confirmed` : `--confirm says ${options.confirm}, but the database to replace is ${target}`,
+    { hints: [`Look at the plan with --dry-run, then confirm with --confirm ${JSON.stringify(target)}.`] },
+  );
+}
+
+/** Fills a new database, proves it, and hands it over; whatever fails before that drops it again. */
+async function restoreBeside(work: RestoreWork): Promise<Pick<RestoreResult, "tables" | "rows" | "notes" | "kept">> {
+  const { context, server, admin, manifest, options, target } = work;
+  if (options.mode === "data-only") return restoreDataInPlace(work);
+  const { reporter, signal } = context;
+  const beside = suffixed(target, `_holdfast_new_${context.clock.now().getTime().toString(36)}`);
+  if (options.createRoles) await createMissingRoles(work);
+  try {
+    await runStep(reporter, "create", () => createDatabaseLike(admin, beside, manifest.truth.database, server.facts.versionNum), () => beside);
+    await runStep(reporter, "restore", () => restoreContent(work, beside), () => `${partNamed(manifest, options.mode === "schema-only" ? "schema" : "data").plainBytes} bytes`);
+    if (options.tables.length === 0) await applyProperties(work, beside);
+    await runStep(reporter, "analyze", () => analyze(server, beside, signal));
+    const compared = await runStep(reporter, "compare", () => compareCopy(work, beside), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
+    throwIfCancelled(signal);
+    const kept = await runStep(reporter, "finish", () => (options.swap ? swapDatabases(context, admin, { live: target, beside, drainMs: options.drainMs }) : giveName(work, beside)), (old) => old ?? target);
+    return { ...compared, kept };
+  } catch (error) {
+    await dropBeside(work, beside);
+    throw error;
+  }
+}
+
+async function restoreDataInPlace(work: RestoreWork): Promise<Pick<RestoreResult, "tables" | "rows" | "notes" | "kept">> {
+  const { context, server, target } = work;
+  context.reporter.emit({ type: "step-skipped", step: "create", why: "--data-only fills an existing schema" });
+  await runStep(context.reporter, "restore", () => restoreContent(work, target));
+  await runStep(context.reporter, "analyze", () => analyze(server, target, context.signal));
+  const compared = await runStep(context.reporter, "compare", () => compareCopy(work, target), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
+  return { ...compared, kept: undefined };
+}
+
+async function analyze(server: Server, database: string, signal: AbortSignal): Promise<void> {
+  const session = await openSession(server.target(database), { signal });
+  try {
+    await session.execute("ANALYZE");
+  } finally {
+    await session.close();
+  }
+}
+
+/** Drops the copy of a failed restore, through a session of its own: the cancelled one is gone. */
+async function dropBeside(work: RestoreWork, beside: string): Promise<void> {
+  try {
+    const admin = await openAdminSession(work.server);
+    try {
+      await dropDatabase(admin, beside);
+    } finally {
+      await admin.close();
+    }
+  } catch (error) {
+    work.context.reporter.emit({ type: "note", level: "warn", message: `the half-restored database ${beside} could not be dropped: ${messageOf(error)}` });
+  }
+}

@@ -1,0 +1,153 @@
+/** The story of a verification, in three levels: what is there, that it is unchanged, that it opens and is whole. */
+import { backupKey } from "../catalog/layout.ts";
+import { type Manifest, type Part, partNamed } from "../catalog/manifest.ts";
+import { type BackupChoice, chooseBackup, listBackups, readKeySidecar, type Repository } from "../catalog/repository.ts";
+import { HoldfastError, messageOf } from "../errors.ts";
+import { newDigest } from "../pipeline/digest.ts";
+import { runStep } from "../ports.ts";
+import { readThrough } from "../postgres/archive.ts";
+import { findClients } from "../postgres/tools.ts";
+import { type Context, databaseNamed, openWorkplace, requireIdentities, type Workplace } from "./context.ts";
+import { openBackupKey, openPart, openTextPart } from "./open-part.ts";
+import { recorded } from "./record.ts";
+
+/**
+ * `stat`: signatures and sizes. `hash`: also the SHA-256 of every part. `archive`: also decrypts and decompresses every
+ * part and reads the archives through pg_restore to their end.
+ */
+export type VerifyLevel = "stat" | "hash" | "archive";
+
+export interface VerifyOptions {
+  readonly database?: string | undefined;
+  readonly choice: BackupChoice | "all";
+  readonly level: VerifyLevel;
+}
+
+/** How one backup fared. */
+export interface Verdict {
+  readonly id: string;
+  readonly level: VerifyLevel;
+  readonly ok: boolean;
+  readonly parts: readonly string[];
+  readonly bytes: number;
+  readonly error?: HoldfastError;
+}
+
+/**
+ * Verifies one backup or all of a database's.
+ * @returns a verdict for each; never empty
+ * @throws HoldfastError `not-found` when there is nothing to verify; a check that compares nothing does not pass
+ */
+export async function verifyBackups(context: Context, options: VerifyOptions): Promise<Verdict[]> {
+  const database = databaseNamed(context.config, options.database);
+  const workplace = await openWorkplace(context);
+  try {
+    const identities = options.level === "archive" ? await requireIdentities(context.config) : [];
+    const targets = await targetsOf(workplace, database.name, options.choice);
+    context.reporter.emit({ type: "plan", steps: targets.map(({ id }) => ({ id, title: `verify ${id} (${options.level})` })) });
+    const verdicts: Verdict[] = [];
+    for (const target of targets) verdicts.push(await verifyOne(context, workplace, target, options.level, identities));
+    return verdicts;
+  } finally {
+    await workplace.close();
+  }
+}
+
+type Target = { readonly id: string; readonly database: string; readonly manifest?: Manifest; readonly problem?: HoldfastError };
+
+async function targetsOf(workplace: Workplace, database: string, choice: VerifyOptions["choice"]): Promise<Target[]> {
+  if (choice !== "all") {
+    const manifest = await chooseBackup(workplace.repository, database, choice);
+    return [{ id: manifest.id, database: manifest.database, manifest }];
+  }
+  const entries = await listBackups(workplace.repository, database);
+  if (entries.length === 0) {
+    throw new HoldfastError("not-found", `no backup of ${database} in ${workplace.repository.store.url}, so nothing was verified`, { hints: [`Make one with \`holdfast backup --database ${database}\`.`] });
+  }
+  return entries;
+}
+
+async function verifyOne(context: Context, workplace: Workplace, target: Target, level: VerifyLevel, identities: readonly string[]): Promise<Verdict> {
+  const { id, manifest } = target;
+  const parts = ["manifest", "key", ...(manifest?.parts.map(({ name }) => name) ?? [])];
+  const bytes = manifest?.parts.reduce((sum, part) => sum + part.bytes, 0) ?? 0;
+  try {
+    await recorded(context, workplace, { action: "verify", subject: { database: target.database, backup: id } }, () =>
+      runStep(context.reporter, id, async () => {
+        if (manifest === undefined) throw target.problem ?? new HoldfastError("integrity", `${id} has no manifest`);
+        await verifyManifest(context, workplace.repository, manifest, level, identities);
+      }, () => `${parts.length} parts, ${bytes} bytes`),
+    );
+    return { id, level, ok: true, parts, bytes };
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === "integrity") return { id, level, ok: false, parts, bytes, error };
+    throw error;
+  }
+}
+
+async function verifyManifest(context: Context, repository: Repository, manifest: Manifest, level: VerifyLevel, identities: readonly string[]): Promise<void> {
+  await readKeySidecar(repository, manifest);
+  for (const part of manifest.parts) await verifySize(repository, manifest, part);
+  let done = 0;
+  const total = manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
+  const progress = (bytes: number): void => { context.reporter.emit({ type: "progress", step: manifest.id, bytes: done + bytes, total }); };
+  if (level === "hash") {
+    for (const part of manifest.parts) {
+      await verifyHash(repository, manifest, part, context.signal, progress);
+      done += part.bytes;
+    }
+  }
+  if (level === "archive") await verifyContents(context, repository, manifest, identities);
+}
+
+function differs(part: Part, what: string, expected: string | number, found: string | number): HoldfastError {
+  return new HoldfastError("integrity", `part ${part.name}: ${what} is ${found}, but the manifest says ${expected}`, {
+    hints: ["Do not count on this backup. Make a new one, and find out how this one was changed."],
+    details: { part: part.name, expected, found },
+  });
+}
+
+async function verifySize(repository: Repository, manifest: Manifest, part: Part): Promise<void> {
+  const stored = await repository.store.head(backupKey(manifest.database, manifest.id, part.file));
+  if (stored === undefined) throw differs(part, "the object", `${part.bytes} bytes`, "missing");
+  if (stored.bytes !== part.bytes) throw differs(part, "the size", part.bytes, stored.bytes);
+}
+
+async function verifyHash(repository: Repository, manifest: Manifest, part: Part, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<void> {
+  const digest = newDigest();
+  const source = await repository.store.read(backupKey(manifest.database, manifest.id, part.file), signal);
+  for await (const chunk of digest.through(source)) {
+    void chunk;
+    onBytes(digest.bytes);
+  }
+  if (digest.sha256 !== part.sha256) throw differs(part, "the SHA-256", part.sha256, digest.sha256);
+}
+
+/** Opening a part checks its hash as well: the bytes are fetched once. */
+async function verifyContents(context: Context, repository: Repository, manifest: Manifest, identities: readonly string[]): Promise<void> {
+  const identity = await openBackupKey(repository, manifest, identities);
+  const total = manifest.parts.reduce((sum, part) => sum + part.plainBytes, 0);
+  let done = 0;
+  const [client] = await findClients({ pgBin: context.config.pgBin });
+  if (client === undefined) throw new Error("findClients returned none");
+  for (const part of manifest.parts) {
+    if (part.file.includes(".pgdump.")) {
+      const onBytes = (bytes: number): void => { context.reporter.emit({ type: "progress", step: manifest.id, bytes: done + bytes, total }); };
+      const archive = await openPart(repository, manifest, part.name, identity, { signal: context.signal, onBytes });
+      await readThrough(client.command("pg_restore"), part.name, archive, context.signal);
+    } else {
+      const text = await openTextPart(repository, manifest, part.name, identity, context.signal);
+      if (part.file.includes(".json.")) parseJson(part, text);
+    }
+    done += part.plainBytes;
+  }
+  partNamed(manifest, "data");
+}
+
+function parseJson(part: Part, text: string): void {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw new HoldfastError("integrity", `part ${part.name} is not JSON: ${messageOf(error)}`, { details: { part: part.name } });
+  }
+}

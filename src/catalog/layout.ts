@@ -1,0 +1,30 @@
+/** Where things lie in a repository: format 1, as FORMAT.md describes it. Nobody else builds a key. */
+
+export const formatVersion = 1;
+export const markerKey = "holdfast.json";
+export const timelineFolder = "timeline";
+
+/** File names inside a backup's folder. */
+export const manifestFile = "manifest.json";
+export const keyFile = "key.age";
+export const signatureSuffix = ".sig";
+
+export const backupsFolder = (database: string): string => `${database}/backups/`;
+export const backupFolder = (database: string, id: string): string => `${backupsFolder(database)}${id}/`;
+export const backupKey = (database: string, id: string, file: string): string => `${backupFolder(database, id)}${file}`;
+export const lockKey = (database: string, name: string): string => `${database}/locks/${name}.json`;
+
+/** A part's file name says how to open it, from the right: age, then zstd, then what is inside. */
+export const partFile = (name: string, content: "pgdump" | "sql" | "json"): string => `${name}.${content}.zst.age`;
+
+const idPattern = /^(?<database>[a-z0-9][a-z0-9_-]*)-(?<at>\d{8}T\d{6}Z)-(?<suffix>[0-9a-f]{4})$/;
+
+/** `ehr-20261121T020000Z-7f3a` from its three facts; sorts by time within a database. */
+export function backupId(database: string, at: Date, suffix: string): string {
+  return `${database}-${at.toISOString().replace(/[-:]|\.\d+/g, "")}-${suffix}`;
+}
+
+/** The database's short name inside a backup id, or undefined if it is not one. */
+export function databaseOfId(id: string): string | undefined {
+  return idPattern.exec(id)?.groups?.["database"];
+}

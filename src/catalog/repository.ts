@@ -1,0 +1,204 @@
+/** A repository: the marker that makes a location one, and the backups whose signed manifests are in it. */
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+
+import { HoldfastError } from "../errors.ts";
+import type { Store } from "../store/store.ts";
+import { backupFolder, backupKey, backupsFolder, databaseOfId, formatVersion, keyFile, manifestFile, markerKey, signatureSuffix, timelineFolder } from "./layout.ts";
+import { type Manifest, parseManifest, serializeManifest } from "./manifest.ts";
+import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
+
+const markerSchema = z.object({ format: z.number(), id: z.uuid(), createdAt: z.string() });
+
+export interface Repository {
+  readonly store: Store;
+  /** Made by `repository init`; names the repository wherever it is copied to. */
+  readonly id: string;
+  readonly trusted: readonly TrustedSigner[];
+}
+
+/**
+ * Makes a location a repository.
+ * @returns its id, and whether it was one already
+ */
+export async function initRepository(store: Store, now: Date): Promise<{ id: string; created: boolean }> {
+  const id = randomUUID();
+  const marker = { format: formatVersion, id, createdAt: now.toISOString() };
+  const written = await store.put(markerKey, Buffer.from(`${JSON.stringify(marker, null, 2)}\n`), { ifAbsent: true });
+  if (written !== undefined) return { id, created: true };
+  return { id: (await openRepository(store, [])).id, created: false };
+}
+
+/**
+ * Opens a location that `repository init` has made a repository.
+ * @throws HoldfastError `not-found` if it is none, `integrity` if its marker is damaged or of a format that we do not know
+ */
+export async function openRepository(store: Store, trusted: readonly TrustedSigner[]): Promise<Repository> {
+  const stored = await store.get(markerKey);
+  if (stored === undefined) {
+    throw new HoldfastError("not-found", `${store.url} is not a repository: it has no ${markerKey}`, {
+      hints: ["Check the location, or make it a repository with `holdfast repository init`."],
+    });
+  }
+  let marker;
+  try {
+    marker = markerSchema.parse(JSON.parse(stored.bytes.toString("utf8")));
+  } catch (error) {
+    throw new HoldfastError("integrity", `${markerKey} in ${store.url} is damaged`, { cause: error });
+  }
+  if (marker.format !== formatVersion) {
+    throw new HoldfastError("integrity", `${store.url} has repository format ${marker.format}, but this holdfast knows format ${formatVersion}`, {
+      hints: ["A newer holdfast may have made it: upgrade this one."],
+    });
+  }
+  return { store, id: marker.id, trusted };
+}
+
+/** Databases that have something in the repository, in order of name. */
+export async function databasesIn(store: Store): Promise<string[]> {
+  const names: string[] = [];
+  for await (const folder of store.listFolders("")) if (folder !== timelineFolder) names.push(folder);
+  return names;
+}
+
+/** A backup as its manifest tells; `problem` instead when the manifest cannot be trusted. */
+export type CatalogEntry = { readonly id: string; readonly database: string } & ({ readonly manifest: Manifest; readonly problem?: never } | { readonly manifest?: never; readonly problem: HoldfastError });
+
+/** How many manifests are fetched at once. */
+const fetches = 16;
+
+/**
+ * The backups of a database, newest snapshot first. Folders without a manifest are unfinished or being removed: not listed.
+ * A manifest that is unsigned, damaged or signed by a stranger is listed with its problem, and never counts.
+ */
+export async function listBackups(repository: Repository, database: string): Promise<CatalogEntry[]> {
+  const ids: string[] = [];
+  for await (const folder of repository.store.listFolders(backupsFolder(database))) ids.push(folder);
+  const entries: CatalogEntry[] = [];
+  const queue = ids.values();
+  const worker = async (): Promise<void> => {
+    for (const id of queue) {
+      const entry = await readEntry(repository, database, id);
+      if (entry) entries.push(entry);
+    }
+  };
+  await Promise.all(Array.from({ length: fetches }, worker));
+  return entries.sort((a, b) => recoveryPoint(b).localeCompare(recoveryPoint(a)) || b.id.localeCompare(a.id));
+}
+
+const recoveryPoint = (entry: CatalogEntry): string => entry.manifest?.snapshotAt ?? "";
+
+async function readEntry(repository: Repository, database: string, id: string): Promise<CatalogEntry | undefined> {
+  try {
+    const manifest = await readManifest(repository, database, id);
+    return manifest && { id, database, manifest };
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === "integrity") return { id, database, problem: error };
+    throw error;
+  }
+}
+
+/**
+ * Reads and authenticates a manifest.
+ * @returns undefined if there is none
+ * @throws HoldfastError `integrity` when it is unsigned, changed, signed by a stranger, or lies about its own name
+ */
+export async function readManifest(repository: Repository, database: string, id: string): Promise<Manifest | undefined> {
+  const key = backupKey(database, id, manifestFile);
+  const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
+  if (stored === undefined) return undefined;
+  authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
+  const manifest = parseManifest(stored.bytes, key);
+  if (manifest.id !== id || manifest.database !== database) {
+    throw new HoldfastError("integrity", `${key} says it is backup ${manifest.id} of ${manifest.database}: it was moved or copied`);
+  }
+  return manifest;
+}
+
+function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): void {
+  if (signature === undefined) {
+    throw new HoldfastError("integrity", `${key} is not signed`, { hints: ["Do not restore from it: whoever can write to the repository could have put it there."] });
+  }
+  if (trusted.length === 0) {
+    throw new HoldfastError("configuration", "no trusted signer is configured, so no manifest can be trusted", {
+      hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],
+    });
+  }
+  if (signerOf(bytes, signature, trusted) === undefined) {
+    throw new HoldfastError("integrity", `the signature of ${key} is not by a trusted signer, or the file was changed`, {
+      hints: [`Trusted signers: ${trusted.map((signer) => signer.id).join(", ")}. If a key of yours is missing, add it to HOLDFAST_TRUSTED_SIGNERS.`],
+    });
+  }
+}
+
+/** Publishes a backup: its signature first, its manifest last and only if nobody published that id before. */
+export async function publishManifest(store: Store, manifest: Manifest, signer: Signer): Promise<void> {
+  const bytes = serializeManifest(manifest);
+  const key = backupKey(manifest.database, manifest.id, manifestFile);
+  await store.put(key + signatureSuffix, signer.sign(bytes));
+  const written = await store.put(key, bytes, { ifAbsent: true });
+  if (written === undefined) throw new HoldfastError("integrity", `${key} exists already`, { hints: ["Another backup took the same id; run the backup again."] });
+}
+
+/** What `key.age.sig` signs: the sidecar together with the one-off recipient that its backup's manifest names. */
+function keySignatureInput(recipient: string, sidecar: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`${recipient}\n`), sidecar]);
+}
+
+export async function writeKeySidecar(store: Store, backup: { database: string; id: string }, recipient: string, sidecar: Buffer, signer: Signer): Promise<void> {
+  const key = backupKey(backup.database, backup.id, keyFile);
+  await store.put(key, sidecar);
+  await store.put(key + signatureSuffix, signer.sign(keySignatureInput(recipient, sidecar)));
+}
+
+/**
+ * Reads the key sidecar of a backup and checks that it is this backup's own, without any identity.
+ * @throws HoldfastError `integrity` when it is missing, damaged, or belongs to another backup
+ */
+export async function readKeySidecar(repository: Repository, manifest: Manifest): Promise<Buffer> {
+  const key = backupKey(manifest.database, manifest.id, keyFile);
+  const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
+  if (stored === undefined) {
+    throw new HoldfastError("integrity", `${key} is missing: the backup was shredded, or somebody removed it`, { details: { part: keyFile, expected: "present", found: "missing" } });
+  }
+  if (signature === undefined || signerOf(keySignatureInput(manifest.encryption.recipient, stored.bytes), signature.bytes, repository.trusted) === undefined) {
+    throw new HoldfastError("integrity", `${key} is damaged, unsigned, or belongs to another backup`, { details: { part: keyFile } });
+  }
+  return stored.bytes;
+}
+
+/** Which backup is meant: an id, or the newest one (`latest`), or the newest not after an instant. */
+export type BackupChoice = { readonly id: string } | { readonly latest: true } | { readonly asOf: Date };
+
+/**
+ * Finds the backup that is meant among those whose manifests can be trusted.
+ * @throws HoldfastError `not-found` if there is none, `integrity` if the id that was named cannot be trusted
+ */
+export async function chooseBackup(repository: Repository, database: string, choice: BackupChoice): Promise<Manifest> {
+  if ("id" in choice) {
+    const manifest = await readManifest(repository, databaseOfId(choice.id) ?? database, choice.id);
+    if (manifest) return manifest;
+    throw new HoldfastError("not-found", `no backup ${choice.id} in ${repository.store.url}`, { hints: ["`holdfast backup list` shows what there is."] });
+  }
+  const entries = await listBackups(repository, database);
+  const good = entries.flatMap((entry) => entry.manifest ?? []);
+  const found = "asOf" in choice ? good.find((manifest) => new Date(manifest.snapshotAt) <= choice.asOf) : good[0];
+  if (found) return found;
+  const oldest = good.at(-1);
+  const untrusted = entries.length - good.length;
+  throw new HoldfastError("not-found", "asOf" in choice && oldest ? `no backup of ${database} as old as ${choice.asOf.toISOString()}` : `no backup of ${database} in ${repository.store.url}`, {
+    hints: [
+      ...(untrusted > 0 ? [`${untrusted} ${untrusted === 1 ? "backup is" : "backups are"} there but cannot be trusted; \`holdfast backup list\` says why.`] : []),
+      oldest ? `The oldest is ${oldest.id}, of ${oldest.snapshotAt}.` : `Make one with \`holdfast backup --database ${database}\`.`,
+    ],
+  });
+}
+
+/** Removes a backup that was never published, or unpublishes one: the manifest goes first, so no ruin is ever listed. */
+export async function removeBackup(store: Store, database: string, id: string): Promise<void> {
+  const folder = backupFolder(database, id);
+  const manifest = folder + manifestFile;
+  await store.delete(manifest);
+  await store.abortUploads(folder);
+  for await (const object of store.list(folder)) await store.delete(object.key);
+}

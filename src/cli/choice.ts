@@ -1,0 +1,22 @@
+/** How operators say which backup they mean. */
+import type { BackupChoice } from "../catalog/repository.ts";
+import { HoldfastError } from "../errors.ts";
+
+/** `latest`, an id, or with `asOf` the newest backup not after an instant. */
+export function parseChoice(id: string | undefined, asOf?: string): BackupChoice {
+  if (asOf !== undefined) {
+    if (id !== undefined) throw new HoldfastError("usage", `both a backup (${id}) and --as-of were given`, { hints: ["Give one of them."] });
+    return { asOf: parseInstant(asOf) };
+  }
+  if (id === undefined) throw new HoldfastError("usage", "no backup was named", { hints: ["Name an id, `latest`, or --as-of TIME; `holdfast backup list` shows what there is."] });
+  return id === "latest" ? { latest: true } : { id };
+}
+
+/** An instant with its time zone: a guess here would restore another hour's data. */
+export function parseInstant(text: string): Date {
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime()) || !/(?:Z|[+-]\d\d:?\d\d)$/i.test(text)) {
+    throw new HoldfastError("usage", `--as-of ${text} is not an instant with a time zone`, { hints: ["Write it as 2026-11-21T02:00:00Z or 2026-11-21T03:00:00+01:00."] });
+  }
+  return date;
+}

@@ -1,0 +1,15 @@
+/** Flags that several commands take, so that they are called and explained the same everywhere. */
+import { Args, Flags } from "@oclif/core";
+
+export const databaseFlag = Flags.string({ char: "d", summary: "which configured database", helpValue: "NAME", env: "HOLDFAST_DATABASE" });
+
+export const reasonFlag = Flags.string({ summary: "why, for the timeline", helpValue: "TEXT", env: "HOLDFAST_REASON" });
+
+export const asOfFlag = Flags.string({ summary: "the newest backup not after this instant", helpValue: "TIME", env: "HOLDFAST_AS_OF" });
+
+export const drainFlag = Flags.integer({ summary: "seconds that clients get to finish before the swap ends their connections", default: 10, min: 0, helpValue: "SECONDS", env: "HOLDFAST_DRAIN" });
+
+/** Confirmations and `--swap` have no environment variable on purpose: they must be meant each time. */
+export const confirmFlag = Flags.string({ summary: "the name of the database to replace, typed out", helpValue: "NAME" });
+
+export const backupArg = Args.string({ description: "id of a backup, or latest", name: "ID" });
