@@ -55,7 +55,7 @@ function checkRecipient(text: string): void {
       hints: ["SSH keys are not supported. Make an age key pair with `holdfast keys generate`."],
     });
   }
-  if (/^age1(?!pq1)[a-z0-9-]+1/.test(text)) {
+  if (/^age1(?!pq1)[a-z-]{2,20}1/.test(text)) {
     throw new HoldfastError("configuration", `recipient ${shortened(text)} belongs to an age plugin, but must be a native age recipient (age1… or age1pq1…)`, { hints: [recipientLooks] });
   }
   if (!/^age1(?:pq1)?[02-9ac-hj-np-z]+$/.test(text) || !decodes(text)) {

@@ -53,6 +53,7 @@ export async function* openPayload(source: AsyncIterable<Uint8Array>, key: Buffe
   const nonce = new ChunkNonce();
   let batch = new Batch(chunkBytes);
   const unsealed = (chunk: Uint8Array, last: boolean): Buffer | undefined => {
+    if (chunk.length < tagBytes) return undefined;
     const body = chunk.length - tagBytes;
     const decipher = createDecipheriv("chacha20-poly1305", key, nonce.of(last), { authTagLength: tagBytes });
     decipher.setAuthTag(chunk.subarray(body));
@@ -64,39 +65,45 @@ export async function* openPayload(source: AsyncIterable<Uint8Array>, key: Buffe
       return undefined;
     }
   };
-  const damage = (chunk: Uint8Array, last: boolean): HoldfastError => {
-    const where = `at byte ${nonce.count * sealedChunkBytes} of the encrypted payload`;
-    const details = { offset: nonce.count * sealedChunkBytes };
-    if (chunk.length === 0) return new HoldfastError("integrity", `truncated ${where}: its last chunk is missing`, { details });
-    if (chunk.length < tagBytes) return new HoldfastError("integrity", `truncated ${where}: a chunk of ${chunk.length} bytes is shorter than its tag`, { details });
-    if (chunk.length === sealedChunkBytes && unsealed(chunk, !last) !== undefined) {
-      return new HoldfastError("integrity", last ? `truncated after the chunk ${where}: it is not the last one` : `data follow the last chunk, which is ${where}`, { details });
-    }
-    return new HoldfastError("integrity", `damaged ${where}: the chunk of ${chunk.length} bytes there fails its authentication`, { details });
-  };
-  const chunks = new Chunks(sealedChunkBytes);
-  for await (const bytes of source) {
-    for (const chunk of chunks.split(bytes)) {
-      const plain = unsealed(chunk, false);
-      if (plain === undefined) {
-        if (batch.used > 0) yield batch.bytes;
-        throw damage(chunk, false);
-      }
+  /** Opens a chunk into the batch; else returns the error, after saving a full chunk that is sound but in the wrong place. */
+  const open = (chunk: Uint8Array, last: boolean): HoldfastError | undefined => {
+    const offset = nonce.count * sealedChunkBytes;
+    const plain = unsealed(chunk, last);
+    if (plain !== undefined) {
+      if (plain.length === 0 && nonce.count > 0) return damage("damaged", offset, "the last chunk is empty, but others come before it");
       batch.add(plain);
       nonce.next();
+      return undefined;
+    }
+    const misplaced = chunk.length === sealedChunkBytes ? unsealed(chunk, !last) : undefined;
+    if (misplaced !== undefined) {
+      batch.add(misplaced);
+      const next = offset + sealedChunkBytes;
+      return last ? damage("truncated", next, "the last chunk is missing") : damage("continued", next, "data follow the last chunk");
+    }
+    if (chunk.length < tagBytes) return damage("truncated", offset, `${chunk.length} bytes are less than a chunk`);
+    return damage("damaged", offset, `the chunk of ${chunk.length} bytes fails its authentication`);
+  };
+  const chunks = new Chunks(sealedChunkBytes);
+  let error: HoldfastError | undefined;
+  for await (const bytes of source) {
+    for (const chunk of chunks.split(bytes)) {
+      error = open(chunk, false);
+      if (error !== undefined) break;
       if (batch.full) {
         yield batch.bytes;
         batch = new Batch(chunkBytes);
       }
     }
+    if (error !== undefined) break;
   }
-  const plain = chunks.rest.length < tagBytes ? undefined : unsealed(chunks.rest, true);
-  if (plain !== undefined) batch.add(plain);
+  error ??= open(chunks.rest, true);
   if (batch.used > 0) yield batch.bytes;
-  if (plain === undefined) throw damage(chunks.rest, true);
-  if (plain.length === 0 && nonce.count > 0) {
-    throw new HoldfastError("integrity", `damaged at byte ${nonce.count * sealedChunkBytes} of the encrypted payload: the last chunk is empty, but others come before it`, { details: { offset: nonce.count * sealedChunkBytes } });
-  }
+  if (error !== undefined) throw error;
+}
+
+function damage(what: string, offset: number, why: string): HoldfastError {
+  return new HoldfastError("integrity", `${what} at byte ${offset} of the encrypted payload: ${why}`, { details: { offset } });
 }
 
 /** Cuts a stream into chunks of `size`, and holds the last one back, for only the stream's end tells that it is. */
