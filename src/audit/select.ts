@@ -36,7 +36,7 @@ export async function bytesOf(store: Store, { key, bytes }: { readonly key: stri
 
 /** The entries of a range in the chain's order. Objects that are no entries are passed over. */
 export async function* select(store: Store, { since, until, last }: Range): AsyncGenerator<Recorded> {
-  // An entry never stands in the folder of an earlier year than its own.
+  // An entry never stands in the folder of an earlier year than its own, but for the one that closes that folder.
   const years = (await listYears(store)).filter((year) => since === undefined || year >= since.getUTCFullYear());
   const matches = ({ entry }: Recorded) => {
     const at = Date.parse(entry.at);

@@ -157,7 +157,7 @@ class Examination {
     else this.#places.set(entry.id, sequence);
 
     const own = Number((entry.recordedAt ?? entry.at).slice(0, 4));
-    if (year < own) this.report(sequence, key, "misplaced", `an entry of ${own} stands in the folder of ${year}`);
+    if (year < own && closedFor(entry, year) === undefined) this.report(sequence, key, "misplaced", `an entry of ${own} stands in the folder of ${year}`);
 
     if (signature === null) return false;
     const signer = this.#trusted.find(({ id }) => id === signature.signer);
