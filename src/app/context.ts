@@ -1,4 +1,5 @@
 /** What every story gets: the configuration, the ports, and who is asking. */
+import type { Actor } from "../audit/actor.ts";
 import { openTimeline, type Timeline } from "../audit/timeline.ts";
 import { openRepository, type Repository } from "../catalog/repository.ts";
 import { loadSigner, loadTrustedSigners, type Signer, type TrustedSigner } from "../catalog/signatures.ts";
@@ -11,14 +12,6 @@ import { type Connection, parseDatabaseUrl } from "../postgres/connection.ts";
 import { reachServer, type Server } from "../postgres/server.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
-
-/** Who runs holdfast, for manifests, locks and the timeline. */
-export interface Actor {
-  readonly user: string;
-  readonly host: string;
-  readonly operator: string | null;
-  readonly tty: boolean;
-}
 
 export interface Context {
   readonly config: Config;

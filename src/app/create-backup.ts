@@ -9,7 +9,7 @@ import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
 import { acquireLock } from "../lock/lease.ts";
 import { generateIdentity, parseRecipients } from "../pipeline/age-keys.ts";
 import { sealBytes } from "../pipeline/encrypt.ts";
-import { toolOutput } from "../pipeline/pack.ts";
+import { toolOutput } from "../pipeline/tool.ts";
 import { runStep, type Step } from "../ports.ts";
 import { type DumpFilter, dumpFailure, endBackends, isPartial, startDump, startGlobalsDump } from "../postgres/dump.ts";
 import { tableFilter } from "../postgres/patterns.ts";
@@ -17,7 +17,10 @@ import { databaseProperties, rolesInUse } from "../postgres/properties.ts";
 import type { Server } from "../postgres/server.ts";
 import { openSession, type Session } from "../postgres/session.ts";
 import { exportSnapshot, type Snapshot } from "../postgres/snapshot.ts";
-import { readCatalog, readSequences, readTruth, type Truth } from "../postgres/truth/truth.ts";
+import { readCatalog } from "../postgres/truth/catalog.ts";
+import { readTruth } from "../postgres/truth/read.ts";
+import { readSequences } from "../postgres/truth/sequences.ts";
+import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
 import { type Context, databaseNamed, openWorkplace, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -189,7 +192,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     const schema = await tool("schema", "pgdump", (from) => startDump(server, { ...dump, schemaOnly: true, signal: from }));
     const [data, truth] = await together<[Part, Truth]>(signal, [
       (from) => tool("data", "pgdump", (until) => startDump(server, { ...dump, signal: until }), estimate, from),
-      (from) => runStep(reporter, "truth", () => readTheTruth(session, database, filter, from), describeTruth),
+      (from) => runStep(reporter, "truth", () => readTheTruth(session, database, filter, catalog, from), describeTruth),
     ]);
     return {
       snapshot,
@@ -209,18 +212,18 @@ async function dumpEverything(context: Context, server: Server, database: Databa
 }
 
 /** Row counts (and digests) in the dump's snapshot. When the dump fails meanwhile, a long count is not waited for. */
-async function readTheTruth(session: Session, database: DatabaseConfig, filter: DumpFilter, signal: AbortSignal): Promise<Truth> {
+async function readTheTruth(session: Session, database: DatabaseConfig, filter: DumpFilter, catalog: readonly CatalogEntry[], signal: AbortSignal): Promise<Truth> {
   const end = (): void => { session.kill(); };
   signal.addEventListener("abort", end, { once: true });
   try {
-    return await readTruth(session, { digests: database.digests, ...(isPartial(filter) && { only: tableFilter(filter) }) });
+    return await readTruth(session, { digests: database.digests, catalog, ...(isPartial(filter) && { only: tableFilter(filter) }) });
   } finally {
     signal.removeEventListener("abort", end);
   }
 }
 
 function describeTruth(truth: Truth): string {
-  const rows = truth.tables.reduce((sum, table) => sum + table.rows, 0);
+  const rows = truth.tables.reduce((sum, table) => sum + (table.rows ?? 0), 0);
   return `${truth.tables.length} tables, ${rows} rows`;
 }
 

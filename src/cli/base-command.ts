@@ -1,9 +1,9 @@
 /** What all commands share: global flags, the context from configuration and machine, signals, errors as text or JSON. */
 import { Command, Errors, Flags, type Interfaces } from "@oclif/core";
 import { randomBytes } from "node:crypto";
-import { hostname, userInfo } from "node:os";
 
 import type { Context } from "../app/context.ts";
+import { systemActor } from "../audit/actor.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/config.ts";
 import { cancelled, errorTable, HoldfastError } from "../errors.ts";
@@ -52,7 +52,7 @@ export abstract class BaseCommand extends Command {
       ids: { suffix: () => randomBytes(2).toString("hex") },
       reporter,
       signal: this.#interrupt.signal,
-      actor: { user: userName(), host: hostname(), operator: config.operator ?? null, tty: process.stdin.isTTY },
+      actor: systemActor(config.operator ?? null, process.stdin.isTTY),
       version: this.config.version,
     };
   }
@@ -83,14 +83,6 @@ export abstract class BaseCommand extends Command {
       setTimeout(() => process.exit(errorTable.cancelled.exit), patienceMs).unref();
     };
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, stop);
-  }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? "unknown");
   }
 }
 

@@ -1,6 +1,6 @@
 /** pg_restore at work: reading an archive through to its end, listing it, restoring from it. */
 import { HoldfastError } from "../errors.ts";
-import { feedTool } from "../pipeline/pack.ts";
+import { feedTool } from "../pipeline/tool.ts";
 import { type CommandLine, startTool, ToolFailure } from "../process/run.ts";
 import { databaseArgument } from "./dump.ts";
 import type { SessionTarget } from "./session.ts";

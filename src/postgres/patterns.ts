@@ -11,7 +11,7 @@ function namePattern(pattern: string): RegExp {
       quoted = !quoted;
     } else if (!quoted && character === "*") source += ".*";
     else if (!quoted && character === "?") source += ".";
-    else source += RegExp.escape(quoted ? character : character.toLowerCase());
+    else source += (quoted ? character : character.toLowerCase()).replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
   }
   return new RegExp(`^${source}$`, "su");
 }
