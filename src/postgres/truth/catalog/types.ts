@@ -33,7 +33,7 @@ const casts: CatalogQuery = {
 const collations: CatalogQuery = {
   kind: "collation",
   sql: () => `SELECT c.oid::regcollation::text AS identity,
-    to_jsonb(c) - '{oid,collname,collnamespace,collowner,collversion}'::text[] AS definition
+    to_jsonb(c) - '{oid,collname,collnamespace,collowner,collversion,collencoding}'::text[] AS definition
     FROM pg_collation c ${inUserSchema("pg_collation", "c", "collnamespace")}`,
 };
 
