@@ -1,0 +1,99 @@
+/**
+ * Migration ledgers: the tables in which migration tools write what they applied. A table counts as a ledger by its name
+ * and its columns, because `migrations` and `schema_migrations` are anybody's words.
+ */
+import { createHash } from "node:crypto";
+
+import { identifier, type Session } from "./session.ts";
+import type { LedgerTruth, MigrationTool } from "./truth/truth.ts";
+
+interface Ledger {
+  readonly tool: MigrationTool;
+  readonly table: string;
+  readonly columns: readonly string[];
+  /** Only these columns, no others: for names that several tools share. */
+  readonly exactly?: true;
+  readonly order: string;
+  readonly name: string;
+  /** Further columns that make the ledger what it is; part of its digest. */
+  readonly also?: string;
+  /** True for rows that were begun and not finished, or were rolled back. */
+  readonly failed?: string;
+  /** True for rows that may be the head, if not all that did not fail. */
+  readonly head?: string;
+}
+
+const ledgers: readonly Ledger[] = [
+  {
+    tool: "prisma",
+    table: "_prisma_migrations",
+    columns: ["id", "checksum", "finished_at", "migration_name", "logs", "rolled_back_at", "started_at", "applied_steps_count"],
+    order: 'started_at, migration_name COLLATE "C", id',
+    name: "migration_name",
+    also: "checksum, finished_at IS NOT NULL, rolled_back_at IS NOT NULL",
+    failed: "finished_at IS NULL OR rolled_back_at IS NOT NULL",
+  },
+  { tool: "knex", table: "knex_migrations", columns: ["id", "name", "batch", "migration_time"], order: "id", name: "name", also: "batch" },
+  { tool: "drizzle", table: "__drizzle_migrations", columns: ["id", "hash", "created_at"], order: "created_at, id", name: "hash" },
+  { tool: "typeorm", table: "migrations", columns: ["id", "timestamp", "name"], exactly: true, order: '"timestamp", id', name: "name", also: '"timestamp"' },
+  {
+    tool: "flyway",
+    table: "flyway_schema_history",
+    columns: ["installed_rank", "version", "description", "type", "script", "checksum", "success"],
+    order: "installed_rank",
+    name: "coalesce(version, script)",
+    also: "script, checksum, success",
+    failed: "NOT success",
+    head: "version IS NOT NULL",
+  },
+  { tool: "alembic", table: "alembic_version", columns: ["version_num"], exactly: true, order: 'version_num COLLATE "C"', name: "version_num" },
+  { tool: "django", table: "django_migrations", columns: ["id", "app", "name", "applied"], order: "id", name: "concat(app, '.', name)" },
+  { tool: "rails", table: "schema_migrations", columns: ["version"], exactly: true, order: 'version::text COLLATE "C"', name: "version::text" },
+];
+
+interface Candidate {
+  readonly schema: string;
+  readonly table: string;
+  readonly columns: readonly string[];
+}
+
+/** Reads every ledger of the database, in whatever schema it stands. */
+export async function readLedgers(session: Session): Promise<LedgerTruth[]> {
+  const names = ledgers.map(({ table }) => `'${table}'`).join(", ");
+  const candidates = await session.rows<Candidate>(
+    `SELECT n.nspname AS schema, c.relname AS table,
+      (SELECT coalesce(json_agg(a.attname), '[]') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND c.relname IN (${names}) AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
+  );
+  const found: LedgerTruth[] = [];
+  for (const candidate of candidates) {
+    const ledger = ledgers.find((known) => fits(known, candidate));
+    if (ledger !== undefined) found.push(await readLedger(session, ledger, candidate));
+  }
+  return found.toSorted((a, b) => (a.table < b.table ? -1 : 1));
+}
+
+function fits({ table, columns, exactly }: Ledger, candidate: Candidate): boolean {
+  return candidate.table === table && columns.every((column) => candidate.columns.includes(column)) && (exactly !== true || candidate.columns.length === columns.length);
+}
+
+async function readLedger(session: Session, ledger: Ledger, { schema, table }: Candidate): Promise<LedgerTruth> {
+  const failed = ledger.failed ?? "false";
+  const rows = await session.rows<{ name: string; entry: unknown; failed: boolean; head: boolean }>(
+    `SELECT ${ledger.name} AS name, json_build_array(${ledger.name}${ledger.also === undefined ? "" : `, ${ledger.also}`}) AS entry,
+      ${failed} AS failed, NOT (${failed}) AND ${ledger.head ?? "true"} AS head
+    FROM ${identifier(schema)}.${identifier(table)} ORDER BY ${ledger.order}`,
+  );
+  const applied = rows.filter((row) => row.head).map((row) => row.name);
+  // Alembic keeps no history but the heads, of which there may be several.
+  const head = ledger.tool === "alembic" ? applied.join(", ") : (applied.at(-1) ?? "");
+  return {
+    tool: ledger.tool,
+    table: `${schema}.${table}`,
+    count: rows.length,
+    head: head === "" ? null : head,
+    failed: rows.filter((row) => row.failed).length,
+    sha256: createHash("sha256").update(JSON.stringify(rows.map((row) => row.entry))).digest("hex"),
+  };
+}
