@@ -216,7 +216,7 @@ async function readTheTruth(session: Session, database: DatabaseConfig, filter: 
   const end = (): void => { session.kill(); };
   signal.addEventListener("abort", end, { once: true });
   try {
-    return await readTruth(session, { digests: database.digests, catalog, ...(isPartial(filter) && { only: tableFilter(filter) }) });
+    return await readTruth(session, { digests: database.digests, catalog, ...(isPartial(filter) && { include: tableFilter(filter) }) });
   } finally {
     signal.removeEventListener("abort", end);
   }

@@ -10,7 +10,7 @@ import { parseDatabaseUrl, withDatabase } from "../postgres/connection.ts";
 import { createDatabaseLike, dropDatabase, suffixed } from "../postgres/databases.ts";
 import { openAdminSession, type Server } from "../postgres/server.ts";
 import { openSession, type Session } from "../postgres/session.ts";
-import type { Difference } from "../postgres/truth/truth.ts";
+import type { Difference } from "../postgres/truth/difference.ts";
 import { compareCopy } from "./compare-copy.ts";
 import { type Context, databaseNamed, openWorkplace, reachDatabase, reachUrl, requireIdentities, type Workplace } from "./context.ts";
 import { openBackupKey } from "./open-part.ts";

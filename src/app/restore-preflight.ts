@@ -4,7 +4,7 @@ import { statfs } from "node:fs/promises";
 import { HoldfastError } from "../errors.ts";
 import { countObjects, databaseExists, dataDirectory } from "../postgres/databases.ts";
 import { majorOf } from "../postgres/server.ts";
-import { literal } from "../postgres/session.ts";
+import { identifier, literal, openSession } from "../postgres/session.ts";
 import type { RestoreWork } from "./restore-backup.ts";
 
 /** One check of the preflight: `warn` lets the restore go on and is shown. */
@@ -47,14 +47,16 @@ async function checkClient({ server, manifest }: RestoreWork): Promise<Check> {
   return Promise.resolve({ name: "client version", outcome: "ok", detail: `pg_restore ${server.client.version}` });
 }
 
-async function checkTarget({ server, admin, options, target, context }: RestoreWork): Promise<Check> {
+async function checkTarget(work: RestoreWork): Promise<Check> {
+  const { server, admin, options, target, context } = work;
   const name = "target database";
   const exists = await databaseExists(admin, target);
   if (options.swap) {
     return exists ? { name, outcome: "ok", detail: `${target} will be replaced and kept for undo` } : { name, outcome: "fail", detail: `there is no database ${target} to swap with`, hint: "Leave out --swap to make it." };
   }
   if (options.mode === "data-only") {
-    return exists ? { name, outcome: "ok", detail: `${target} has the schema to fill` } : { name, outcome: "fail", detail: `there is no database ${target} to fill`, hint: "Restore it with --schema-only first." };
+    if (exists) return checkEmptyTables(work, name);
+    return { name, outcome: "fail", detail: `there is no database ${target} to fill`, hint: "Restore it with --schema-only first." };
   }
   if (!exists) return { name, outcome: "ok", detail: `${target} will be made` };
   const objects = await countObjects(server, target, context.signal);
@@ -65,6 +67,24 @@ async function checkTarget({ server, admin, options, target, context }: RestoreW
     detail: `database ${target} is not empty: it holds ${objects} objects`,
     hint: `Choose a name that is free, or put the copy in its place with --swap --confirm ${JSON.stringify(target)}.`,
   };
+}
+
+/** Rows restored beside rows that are there would be neither backup nor database. */
+async function checkEmptyTables({ server, manifest, target, context }: RestoreWork, name: string): Promise<Check> {
+  const session = await openSession(server.target(target), { signal: context.signal });
+  try {
+    for (const table of manifest.truth.tables.filter(({ kind }) => kind === "table" || kind === "partition")) {
+      const relation = `${identifier(table.schema)}.${identifier(table.name)}`;
+      const { there } = await session.row<{ there: boolean }>(`SELECT to_regclass(${literal(relation)}) IS NOT NULL AS there`);
+      const shown = `${table.schema}.${table.name}`;
+      if (!there) return { name, outcome: "fail", detail: `database ${target} lacks the table ${shown}`, hint: "Restore the schema first: --schema-only into a new database." };
+      const { filled } = await session.row<{ filled: boolean }>(`SELECT EXISTS (SELECT 1 FROM ONLY ${relation}) AS filled`);
+      if (filled) return { name, outcome: "fail", detail: `table ${shown} of database ${target} holds rows`, hint: "--data-only fills empty tables only: restore into a new database instead." };
+    }
+    return { name, outcome: "ok", detail: `${target} has the tables, all empty` };
+  } finally {
+    await session.close();
+  }
 }
 
 async function checkExtensions({ admin, manifest }: RestoreWork): Promise<Check> {

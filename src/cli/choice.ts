@@ -13,10 +13,10 @@ export function parseChoice(id: string | undefined, asOf?: string): BackupChoice
 }
 
 /** An instant with its time zone: a guess here would restore another hour's data. */
-export function parseInstant(text: string): Date {
+export function parseInstant(text: string, flag = "as-of"): Date {
   const date = new Date(text);
   if (Number.isNaN(date.getTime()) || !/(?:Z|[+-]\d\d:?\d\d)$/i.test(text)) {
-    throw new HoldfastError("usage", `--as-of ${text} is not an instant with a time zone`, { hints: ["Write it as 2026-11-21T02:00:00Z or 2026-11-21T03:00:00+01:00."] });
+    throw new HoldfastError("usage", `--${flag} ${text} is not an instant with a time zone`, { hints: ["Write it as 2026-11-21T02:00:00Z or 2026-11-21T03:00:00+01:00."] });
   }
   return date;
 }

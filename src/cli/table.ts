@@ -4,7 +4,7 @@ import { getBorderCharacters, table } from "table";
 export function renderTable(header: readonly string[], rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string {
   const columns = header.map((_, index) => ({ alignment: rightAligned.includes(index) ? ("right" as const) : ("left" as const), paddingLeft: 0, paddingRight: 2 }));
   // The package refuses control characters, which names in a database may hold.
-  const clean = (cell: string): string => cell.replace(/[\u0000-\u001f\u007f-\u009f]/g, "�");
+  const clean = (cell: string): string => cell.replace(/\p{Cc}/gu, "�");
   return table([[...header], ...rows.map((row) => row.map(clean))], { border: getBorderCharacters("void"), columns, drawHorizontalLine: () => false })
     .split("\n")
     .map((line) => line.trimEnd())

@@ -10,7 +10,7 @@ type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRende
 
 interface Shown {
   readonly title: string;
-  readonly settled: Promise<void>;
+  readonly settled: Promise<undefined>;
   readonly finish: () => void;
   readonly fail: (error: Error) => void;
   task?: Task;
@@ -28,9 +28,9 @@ export function terminalReporter(write: (line: string) => void): ClosableReporte
 
   const begin = (steps: readonly { id: string; title: string }[]): void => {
     for (const { id, title } of steps) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const { promise, resolve, reject } = Promise.withResolvers<undefined>();
       promise.catch(() => undefined);
-      shown.set(id, { title, settled: promise, finish: resolve, fail: reject });
+      shown.set(id, { title, settled: promise, finish: () => { resolve(undefined); }, fail: reject });
     }
     const list = new Listr(
       steps.map(({ id, title }) => ({

@@ -9,7 +9,7 @@ const longestName = 63;
 /** `name` with a suffix, cut to what PostgreSQL keeps of a name: 63 bytes, whole characters. */
 export function suffixed(name: string, suffix: string): string {
   let head = name;
-  while (Buffer.byteLength(head + suffix) > longestName) head = [...head].slice(0, -1).join("");
+  while (Buffer.byteLength(head + suffix) > longestName) head = head.replace(/.$/su, "");
   return head + suffix;
 }
 
@@ -55,7 +55,7 @@ export async function createDatabaseLike(admin: Session, name: string, like: Tru
     await admin.execute(`CREATE DATABASE ${identifier(name)} ${options.join(" ")}`);
   } catch (error) {
     if (!(error instanceof SqlError)) throw error;
-    const locale = /locale/.test(error.message);
+    const locale = error.message.includes("locale");
     const code = locale || error.sqlState === "42501" ? "refused" : "restore-failed";
     throw new HoldfastError(code, `cannot create database ${name}: ${error.message}`, {
       hints: locale

@@ -82,9 +82,9 @@ export function databaseArgument(name: string): string {
 /** The failure of a dump as an operator should read it. */
 export function dumpFailure(part: string, error: unknown): unknown {
   if (!(error instanceof ToolFailure)) return error;
-  const hints = /permission denied/.test(error.lastLines)
+  const hints = error.lastLines.includes("permission denied")
     ? ["Grant the backup user read access: `GRANT pg_read_all_data TO backup_user`, and BYPASSRLS where row security is used."]
-    : /row-level security/.test(error.lastLines)
+    : error.lastLines.includes("row-level security")
       ? ["Give the backup user BYPASSRLS, or let the tables' owner take the backup."]
       : /could not obtain lock|canceling statement due to lock timeout/.test(error.lastLines)
         ? ["Somebody holds an exclusive lock on a table; find it in pg_locks and run the backup again."]

@@ -1,11 +1,13 @@
 /** Table patterns of a dump filter, as pg_dump matches them: `schema.table` with `*`, `?` and double quotes. */
+import { HoldfastError } from "../errors.ts";
 import type { DumpFilter } from "./dump.ts";
+import type { TableName } from "./truth/tables.ts";
 
 /** A name pattern as a regular expression: unquoted letters fold to lower case, `*` and `?` are wild. */
 function namePattern(pattern: string): RegExp {
   let source = "";
   let quoted = false;
-  for (const [index, character] of [...pattern].entries()) {
+  for (const { 0: character, index } of pattern.matchAll(/./gsu)) {
     if (character === '"') {
       if (quoted && pattern[index + 1] === '"') source += '"';
       quoted = !quoted;
@@ -19,15 +21,16 @@ function namePattern(pattern: string): RegExp {
 /** Splits `schema.table` at the first dot outside quotes. */
 function splitPattern(pattern: string): [schema: RegExp, table: RegExp] {
   let quoted = false;
-  for (const [index, character] of [...pattern].entries()) {
+  for (const { 0: character, index } of pattern.matchAll(/./gsu)) {
     if (character === '"') quoted = !quoted;
     if (character === "." && !quoted) return [namePattern(pattern.slice(0, index)), namePattern(pattern.slice(index + 1))];
   }
-  return [/^.*$/su, namePattern(pattern)];
+  // pg_dump would look for it along the search path, and the truth would count other tables than the dump holds.
+  throw new HoldfastError("configuration", `the table pattern ${pattern} names no schema`, { hints: [`Write it as public.${pattern}, or *.${pattern} for every schema.`] });
 }
 
 /** Whether a dump with this filter holds the rows of a table. */
-export function tableFilter(filter: DumpFilter): (schema: string, table: string) => boolean {
+export function tableFilter(filter: DumpFilter): (table: TableName) => boolean {
   const tables = (patterns: readonly string[]): ((schema: string, table: string) => boolean) => {
     const split = patterns.map(splitPattern);
     return (schema, table) => split.some(([s, t]) => s.test(schema) && t.test(table));
@@ -41,5 +44,5 @@ export function tableFilter(filter: DumpFilter): (schema: string, table: string)
   const excludedTables = tables([...filter.excludeTables, ...filter.excludeTableData]);
   const excludedSchemas = schemas(filter.excludeSchemas);
   const all = filter.includeTables.length + filter.includeSchemas.length === 0;
-  return (schema, table) => (all || includedTables(schema, table) || includedSchemas(schema)) && !excludedTables(schema, table) && !excludedSchemas(schema);
+  return ({ schema, name: table }) => (all || includedTables(schema, table) || includedSchemas(schema)) && !excludedTables(schema, table) && !excludedSchemas(schema);
 }

@@ -1,8 +1,9 @@
 /** One throwaway PostgreSQL for the whole test run; each test makes its own databases in it. */
 import type { TestProject } from "vitest/node";
 
+import { requirePackages } from "../../scripts/debian.ts";
+import { serverBinaries } from "../../src/postgres/binaries.ts";
 import { startCluster } from "../../src/postgres/cluster.ts";
-import { serverBinaries } from "./binaries.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -11,7 +12,9 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const binaries = serverBinaries();
+  await requirePackages(["postgresql", "age", "zstd", "openssl"], (text) => process.stderr.write(`${text}\n`));
+  const binaries = await serverBinaries();
+  if (binaries === undefined) throw new Error("PostgreSQL's programs were not found");
   const cluster = await startCluster({ binaries, tcp: true, settings: { max_connections: "200", wal_level: "logical" } });
   project.provide("postgres", { socket: cluster.socket, port: cluster.port, binaries, password: cluster.password });
   return () => cluster.stop();

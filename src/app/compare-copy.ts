@@ -1,0 +1,104 @@
+/** Holds a restored copy against the truth that was taken in the dump's snapshot. */
+import { z } from "zod";
+
+import { HoldfastError } from "../errors.ts";
+import { openSession } from "../postgres/session.ts";
+import { fingerprintOf, readCatalog } from "../postgres/truth/catalog.ts";
+import { compareCatalog } from "../postgres/truth/compare-catalog.ts";
+import { compareTruth, type CompareOptions } from "../postgres/truth/compare.ts";
+import type { Difference } from "../postgres/truth/difference.ts";
+import { readTruth } from "../postgres/truth/read.ts";
+import type { TableName } from "../postgres/truth/tables.ts";
+import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
+import { openTextPart } from "./open-part.ts";
+import type { RestoreWork } from "./restore-backup.ts";
+
+export interface Comparison {
+  readonly tables: number;
+  readonly rows: number;
+  /** Differences that prove nothing wrong. */
+  readonly notes: readonly Difference[];
+}
+
+const shownDifferences = 20;
+
+/**
+ * Reads the copy as the source was read, and compares.
+ * @throws HoldfastError `restore-failed` naming what differs; `integrity` if the truth itself does not fit together
+ */
+export async function compareCopy(work: RestoreWork, database: string): Promise<Comparison> {
+  const { manifest, server, context } = work;
+  const options = compareOptions(work);
+  const expected = await expectedCatalog(work);
+  const session = await openSession(server.target(database), { signal: context.signal });
+  try {
+    await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    const catalog = await readCatalog(session);
+    const found = await readTruth(session, { digests: digestedTables(manifest.truth), catalog, ...(options.tables && { include: options.tables }) });
+    const wholeSchema = options.tables === undefined && options.scope !== "data";
+    const differences = [
+      ...compareTruth({ ...manifest.truth, sequencesAfter: manifest.sequencesAfter }, found, options).filter(({ what }) => what !== "schema"),
+      ...(wholeSchema ? compareCatalog(expected, catalog, options) : []),
+    ];
+    const wrong = differences.filter(({ severity }) => severity === "differs");
+    if (wrong.length > 0) throw differsError(wrong);
+    const compared = options.scope === "schema" ? [] : found.tables.filter((table) => options.tables?.(table) ?? true);
+    return { tables: compared.length, rows: compared.reduce((sum, table) => sum + (table.rows ?? 0), 0), notes: differences };
+  } finally {
+    await session.close();
+  }
+}
+
+function differsError(wrong: readonly Difference[]): HoldfastError {
+  const lines = wrong.slice(0, shownDifferences).map(({ what, object, expected, found }) => `${what} ${object}: expected ${expected}, found ${found}`);
+  const more = wrong.length > shownDifferences ? [`and ${wrong.length - shownDifferences} more`] : [];
+  return new HoldfastError("restore-failed", `the copy differs from its source in ${wrong.length} points: ${[...lines, ...more].join("; ")}`, {
+    hints: ["The copy was dropped. Verify the backup with `holdfast backup verify ID --level archive`, and try another one."],
+    details: { differences: wrong },
+  });
+}
+
+function compareOptions({ options, manifest }: RestoreWork): CompareOptions {
+  const scope = options.mode === "schema-only" ? "schema" : options.mode === "data-only" ? "data" : "all";
+  const rolesChanged = options.noOwner || options.roleMap.size > 0;
+  // A filtered dump lacks objects on purpose: what it does carry are the tables that its truth counts.
+  const tables = options.tables.length > 0 ? chosenTables(options.tables) : manifest.partial ? countedTables(manifest.truth) : undefined;
+  return {
+    scope,
+    ...(tables && { tables }),
+    ...(rolesChanged && { leaveOut: roleKinds }),
+    databaseLevel: scope === "all" && tables === undefined && !rolesChanged,
+  };
+}
+
+/** Kinds of catalog entries that say to whom something belongs or is granted. */
+const roleKinds = ["owner", "acl", "column-acl", "default-privileges", "policy", "user-mapping"];
+
+const fullName = ({ schema, name }: TableName): string => `${schema}.${name}`;
+
+/** The tables that were asked for; a partitioned one brings its partitions, which are compared if they are named themselves. */
+function chosenTables(names: readonly string[]): (table: TableName) => boolean {
+  const chosen = new Set(names.map((name) => (name.includes(".") ? name : `public.${name}`)));
+  return (table) => chosen.has(fullName(table));
+}
+
+function countedTables(truth: Truth): (table: TableName) => boolean {
+  const counted = new Set(truth.tables.map(fullName));
+  return (table) => counted.has(fullName(table));
+}
+
+function digestedTables(truth: Truth): readonly string[] {
+  const tables = truth.tables.filter((table) => table.digest !== undefined).map(fullName);
+  return truth.largeObjects.digest === undefined ? tables : [...tables, "pg_largeobject"];
+}
+
+const catalogSchema = z.array(z.strictObject({ kind: z.string(), identity: z.string(), sha256: z.string() }));
+
+/** The source's catalog, object by object; the manifest holds its fingerprint. */
+async function expectedCatalog({ workplace, manifest, identity, context }: RestoreWork): Promise<CatalogEntry[]> {
+  const entries = catalogSchema.parse(JSON.parse(await openTextPart(workplace.repository, manifest, "catalog", identity, context.signal)));
+  if (fingerprintOf(entries).fingerprint !== manifest.truth.schema.fingerprint) {
+    throw new HoldfastError("integrity", "part catalog does not have the schema fingerprint that the manifest states", { details: { part: "catalog" } });
+  }
+  return entries;
+}

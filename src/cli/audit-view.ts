@@ -1,0 +1,35 @@
+import type { TimelineEntry } from "../audit/entry.ts";
+import type { TimelineReport } from "../audit/verify.ts";
+import { HoldfastError } from "../errors.ts";
+import { formatCount, formatSeconds } from "./format.ts";
+import { renderTable } from "./table.ts";
+
+export function renderTimeline(entries: readonly TimelineEntry[]): string {
+  if (entries.length === 0) return "the timeline has no entry in this range";
+  const rows = entries.map((entry) => [
+    String(entry.sequence),
+    entry.at,
+    `${entry.actor.operator ?? entry.actor.user}@${entry.actor.host}`,
+    entry.action,
+    Object.values(entry.subject).join(" ") || "-",
+    entry.outcome === "ok" ? "ok" : `${entry.outcome} (${entry.code ?? "?"})`,
+    formatSeconds(entry.seconds),
+    entry.reason ?? "-",
+  ]);
+  return renderTable(["#", "at", "who", "action", "subject", "outcome", "took", "reason"], rows, [0]);
+}
+
+/** The error that names every entry that was tampered with; undefined if none was. */
+export function tampered(report: TimelineReport): HoldfastError | undefined {
+  if (report.problems.length === 0) return undefined;
+  const lines = report.problems.map(({ sequence, key, problem, detail }) => `${sequence === null ? (key ?? "timeline") : `entry ${sequence}`} ${problem}: ${detail}`);
+  return new HoldfastError("integrity", `the timeline was tampered with: ${lines.join("; ")}`, {
+    hints: ["Keep the repository and this host's copy as they are, and find out who could write to both."],
+    details: { report },
+  });
+}
+
+export function renderReport(report: TimelineReport): string {
+  const head = report.head === null ? "empty" : `head is entry ${report.head.sequence}, ${report.head.sha256 ?? ""}`;
+  return [`the timeline is whole: ${formatCount(report.entries)} entries, ${formatCount(report.signed)} signed, ${formatCount(report.unsigned)} unsigned; ${head}`, ...report.warnings.map((warning) => `warning: ${warning}`)].join("\n");
+}
