@@ -1,7 +1,6 @@
 import { Flags } from "@oclif/core";
 
-import { readAudit } from "../../src/app/audit.ts";
-import type { TimelineEntry } from "../../src/audit/entry.ts";
+import { readAudit, type TimelineEntry } from "../../src/app/audit.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseInstant } from "../../src/cli/choice.ts";
 import { renderTimeline } from "../../src/cli/audit-view.ts";

@@ -1,5 +1,4 @@
-import { verifyAudit } from "../../src/app/audit.ts";
-import type { TimelineReport } from "../../src/audit/verify.ts";
+import { type TimelineReport, verifyAudit } from "../../src/app/audit.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { renderReport, tampered } from "../../src/cli/audit-view.ts";
 

@@ -25,3 +25,5 @@ export async function verifyAudit(context: Context): Promise<TimelineReport> {
     await workplace.close();
   }
 }
+
+export type { TimelineEntry, TimelineReport };

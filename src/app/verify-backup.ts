@@ -116,7 +116,8 @@ async function verifySize(repository: Repository, manifest: Manifest, part: Part
 async function verifyHash(repository: Repository, manifest: Manifest, part: Part, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<void> {
   const digest = newDigest();
   const source = await repository.store.read(backupKey(manifest.database, manifest.id, part.file), signal);
-  for await (const _ of digest.through(source)) onBytes(digest.bytes);
+  let read = 0;
+  for await (const chunk of digest.through(source)) onBytes((read += chunk.length));
   if (digest.sha256 !== part.sha256) throw differs(part, "the SHA-256", part.sha256, digest.sha256);
 }
 
