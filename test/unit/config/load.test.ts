@@ -190,7 +190,7 @@ test("a single problem stands on the error's one line, with what to do next", as
   expect((await failure({}, "holdfast.yaml")).exitCode).toBe(10);
 });
 
-test.each(["databases: postgresql://u:hunter22@h/db", "databases: { ehr: 'password=hunter22' }", "repository: [s3://k:hunter22@b]", "databases: { ehr: { url: { command: hunter22 } } }", "operator: [postgresql://u:hunter22@h]", "recipients: { fil: hunter22 }"])(
+test.each(["databases: postgresql://u:hunter22@h/db", "databases: { ehr: 'password=hunter22' }", "repository: [s3://k:hunter22@b]", "databases: { ehr: { url: { command: hunter22 } } }", "databases: { ehr: { url: { command: [a, [hunter22]] } } }", "databases: { ehr: { url: { env: 7, hunter22: x } } }", "operator: [postgresql://u:hunter22@h]", "recipients: { fil: hunter22 }"])(
   "a secret in the wrong place is not quoted: %s",
   async (text) => {
     const { failure } = await workspace({ "holdfast.yaml": text });
