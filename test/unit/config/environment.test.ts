@@ -113,6 +113,16 @@ test("DATABASE_URL replaces no URL of a file that names several databases, and s
   ]);
 });
 
+test("DATABASE_URL replaces the URL of the entry `main`, of no other without being told, and the other variables set the only entry", async () => {
+  const env = { DATABASE_URL: "service=new", HOLDFAST_COMPRESSION_LEVEL: "5" };
+  const main = await workspace({ "holdfast.yaml": "databases: { main: { url: service=old }, x: { url: service=x } }" });
+  expect([...(await main.load(env)).databases.values()]).toMatchObject([{ url: "service=new", compressionLevel: 5 }, { url: "service=x", compressionLevel: 1 }]);
+  const other = await workspace({ "holdfast.yaml": "databases: { ehr: { url: service=old } }" });
+  const config = await other.load(env);
+  expect([...config.databases.values()]).toMatchObject([{ name: "ehr", url: "service=old", compressionLevel: 5 }]);
+  expect(config.warnings).toEqual(["DATABASE_URL is ignored: the file names its databases; set HOLDFAST_DATABASE to the one whose URL it replaces"]);
+});
+
 test("DATABASE_URL that one entry refers to replaces no other entry's URL", async () => {
   const { load } = await workspace({ "holdfast.yaml": "databases:\n  ehr: { url: { env: DATABASE_URL } }\n  clinic: { url: service=clinic }\n" });
   const config = await load({ DATABASE_URL: "service=real", HOLDFAST_DATABASE: "clinic", HOLDFAST_COMPRESSION_LEVEL: "4" });

@@ -62,6 +62,14 @@ test("the application's version may come from a command, and its failure keeps n
   expect(config.warnings).toEqual(["the application's version is unknown: the environment variable NOT_THERE is not set"]);
 });
 
+test("keys of the store are registered, ours and those that the SDK reads itself", async () => {
+  const { load } = await workspace({ "holdfast.yaml": "repository: { url: 's3://b', credentials: { accessKeyId: abc, secretAccessKey: { env: STORE_KEY } } }" });
+  const config = await load({ STORE_KEY: "store-key-1", AWS_SECRET_ACCESS_KEY: "aws-key-1", AWS_SESSION_TOKEN: "aws-token-1" });
+  expect(redact("store-key-1 aws-key-1 aws-token-1")).toBe("*** *** ***");
+  // Too short to be registered, and still not shown.
+  expect(showConfig(config).settings).toContainEqual({ name: "repository.credentials.accessKeyId", value: "***", from: "file" });
+});
+
 test("recipients are read from a file, comments left out", async () => {
   const { load } = await workspace({ "holdfast.yaml": "recipients: { file: recipients.txt }", "recipients.txt": "# on call\nage1a\n\n  age1b  # escrow\n" });
   expect((await load()).recipients).toEqual(["age1a", "age1b"]);
