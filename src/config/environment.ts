@@ -32,15 +32,14 @@ export function overlayEnvironment(file: ConfigFile | undefined, env: NodeJS.Pro
   const overlay: Overlay = { content, databaseNames: [], origins: new Map(), problems: [], warnings: [] };
   markFile(content, [], overlay.origins);
 
-  const taken = refersToUrl(content, env);
-  const target = targetDatabase(content, env, taken, overlay);
+  const target = targetDatabase(content, env, overlay);
   for (const field of fields) {
-    if (field.variable === databaseUrl && taken) continue;
+    if (field.variable === databaseUrl && !target.takesUrl) continue;
     const given = fromEnvironment(field, env, cwd, home, overlay.problems);
     if (given === undefined) continue;
-    const path = field.path.map((key) => (key === anyName ? target : key));
+    const path = field.path.map((key) => (key === anyName ? target.name : key));
     if (path.every((key) => key !== undefined)) set(overlay, path, given);
-    else if (field.variable !== databaseUrl) overlay.warnings.push(`${given.variable} is ignored: set ${steering.database} to the database that it is about`);
+    else overlay.warnings.push(`${given.variable} is ignored: set ${steering.database} to the database that it is about`);
   }
   const names = file?.databaseNames ?? [];
   const databases = content["databases"];
@@ -53,22 +52,25 @@ function markFile(value: unknown, path: readonly string[], origins: Map<string, 
   if (isRecord(value)) for (const [key, inner] of Object.entries(value)) markFile(inner, [...path, key], origins);
 }
 
-/** The database that DATABASE_URL and the variables of a database are about; undefined if nothing says which. */
-function targetDatabase(content: Record<string, unknown>, env: NodeJS.ProcessEnv, taken: boolean, { problems, warnings }: Overlay): string | undefined {
+interface Target {
+  /** The database that the variables of a database are about; undefined if nothing says which. */
+  readonly name: string | undefined;
+  /** Whether DATABASE_URL is its URL. */
+  readonly takesUrl: boolean;
+}
+
+function targetDatabase(content: Record<string, unknown>, env: NodeJS.ProcessEnv, { problems, warnings }: Overlay): Target {
   const named = filled(env[steering.database])?.trim();
   const inFile = isRecord(content["databases"]) ? Object.keys(content["databases"]) : [];
-  const urlGiven = filled(env[databaseUrl]) ?? filled(env[`${databaseUrl}_FILE`]);
-  if (urlGiven === undefined || taken) {
-    return named === undefined ? (inFile.length === 1 ? inFile[0] : undefined) : inFile.find((name) => name === named);
+  const urlGiven = (filled(env[databaseUrl]) ?? filled(env[`${databaseUrl}_FILE`])) !== undefined;
+  if (urlGiven && !refersToUrl(content, env)) {
+    if (named !== undefined && databaseName.test(named)) return { name: named, takesUrl: true };
+    if (named !== undefined) problems.push(`${steering.database} is ${JSON.stringify(named)}, but ${databaseNameRule}`);
+    else if (inFile.length === 0 || inFile.includes("main")) return { name: "main", takesUrl: true };
+    else warnings.push(`${databaseUrl} is ignored: the file names its databases; set ${steering.database} to the one whose URL it replaces`);
   }
-  if (named !== undefined) {
-    if (databaseName.test(named)) return named;
-    problems.push(`${steering.database} is ${JSON.stringify(named)}, but ${databaseNameRule}`);
-    return undefined;
-  }
-  if (inFile.length === 0 || inFile.includes("main")) return "main";
-  warnings.push(`${databaseUrl} is ignored: the file names its databases; set ${steering.database} to the one whose URL it replaces`);
-  return undefined;
+  const only = inFile.length === 1 ? inFile[0] : undefined;
+  return { name: named === undefined ? only : inFile.find((name) => name === named), takesUrl: false };
 }
 
 /** A file whose entry refers to DATABASE_URL has said whose URL it is: it replaces no other entry's. */

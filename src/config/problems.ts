@@ -39,8 +39,17 @@ function unknownKey(key: string, path: readonly PropertyKey[]): string {
   return `unknown key \`${key}\`${where}; did you mean \`${elsewhere.path.at(-1) ?? ""}\`${parent === "" ? ", at the top of the file" : `, which belongs to ${parent}`}?`;
 }
 
+/** Of alternatives, the one that fits except for what lies inside it tells more than the list of all. */
+function insideUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
+  if (issue.code !== "invalid_union") return undefined;
+  const fitting = issue.errors.find((issues) => issues.every(({ path }) => path.length > 0));
+  return fitting?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
 function sentences(issue: z.core.$ZodIssue, origins: ReadonlyMap<string, string>): string[] {
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(key, issue.path));
+  const inside = insideUnion(issue);
+  if (inside !== undefined) return problemsOf(inside, origins);
   const name = nameOf(issue.path, origins);
   if (issue.code === "invalid_key") return [`${placeOf(issue.path)}: the name ${issue.issues[0]?.message ?? issue.message}`];
   if (!issue.message.startsWith("must")) return [`${name}: ${issue.message}`];

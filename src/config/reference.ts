@@ -124,9 +124,10 @@ ${table(["Environment variable", "Meaning"], envVariables.filter(({ path }) => p
 
 ## \`databases.<name>\`
 
-The name is short: lower-case letters, digits, \`-\` and \`_\`, at most 40. The variables set the database that \`HOLDFAST_DATABASE\` names, else
-the only one, else \`main\`. Without a file, \`DATABASE_URL\` alone makes a database \`main\`. Where an entry of the file refers to
-\`{ env: DATABASE_URL }\`, that variable replaces no other entry's URL.
+The name is short: lower-case letters, digits, \`-\` and \`_\`, at most 40. The variables of this table set the database that
+\`HOLDFAST_DATABASE\` names, without it the only one. \`DATABASE_URL\` without a file makes a database, \`main\` unless
+\`HOLDFAST_DATABASE\` names it. With a file, it adds or replaces the URL of the one that \`HOLDFAST_DATABASE\` names, or of
+\`main\`; any other is left alone, with a warning. Where an entry refers to \`{ env: DATABASE_URL }\`, the variable is that entry's alone.
 
 ${keyTable("databases.<name>.")}
 

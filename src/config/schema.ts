@@ -57,6 +57,16 @@ function measure(parse: (text: string) => number | undefined, rule: string, leas
 
 const duration = () => measure(parseDuration, "must be a duration from 1s to 1d with its unit, as in 30s or 5m", 1_000, 86_400_000);
 
+function lockMode() {
+  const rule = "must be GOVERNANCE or COMPLIANCE";
+  return z.string({ error: rule }).transform((given, context) => {
+    const mode = given.toUpperCase();
+    if (mode === "GOVERNANCE" || mode === "COMPLIANCE") return mode;
+    context.addIssue({ code: "custom", message: rule });
+    return z.NEVER;
+  });
+}
+
 const sourceRule = "must be a text (put numbers in quotes), { env: NAME }, { file: path } or { command: [program, argument…] }";
 const source = () =>
   z.union(
@@ -166,7 +176,7 @@ export function configSchema(reading: Reading) {
     serverSideEncryption: field(oneOf("AES256", "aws:kms", "aws:kms:dsse").optional(), "Encryption that the store adds to ours.", { type: "AES256, aws:kms or aws:kms:dsse", example: "aws:kms" }),
     kmsKeyId: field(text().optional(), "Key of the `aws:kms` encryption.", { type: "text", example: "alias/backups" }),
     objectLock: z.strictObject({
-      mode: field(z.preprocess((given) => (typeof given === "string" ? given.toUpperCase() : given), oneOf("GOVERNANCE", "COMPLIANCE")), "Object Lock mode; in COMPLIANCE nobody can delete early, not even the owner.", { type: "GOVERNANCE or COMPLIANCE", example: "GOVERNANCE" }),
+      mode: field(lockMode(), "Object Lock mode; in COMPLIANCE nobody can delete early, not even the owner.", { type: "GOVERNANCE or COMPLIANCE", example: "GOVERNANCE" }),
       days: field(whole(1, 36_500), "How long each object is locked.", { type: "days", kind: "number", example: "30" }),
     }, { error: mapRule }).optional(),
     partSize: field(

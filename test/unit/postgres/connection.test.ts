@@ -56,6 +56,8 @@ test.each([
   ["tab\tand # inside", "tab\tand # inside"],
   ["::colons::", "::colons::"],
   ["100%", "100%"],
+  ["lone % beside /", "lone % beside %2F"],
+  ["a%zz/b", "a%zz%2Fb"],
 ])("the password %s is read back from its form in a URL", (password, written) => {
   expect(parse(`postgresql://u:${written}@h/db`)).toMatchObject({ env: { PGPASSWORD: password }, host: "h", database: "db" });
 });
@@ -156,6 +158,11 @@ test.each([
 test("the password is registered, so that nothing prints it", () => {
   parse("postgresql://u:correct%20horse%2Fbattery@h/db");
   expect(redact("it said: correct horse/battery, correct%20horse%2Fbattery")).toBe("it said: ***, ***");
+});
+
+test("the password is registered even if the URL is then refused", () => {
+  errorOf("postgresql://u:refused-with-it@h/db?sslmod=require");
+  expect(redact("refused-with-it")).toBe("***");
 });
 
 test("host, port and database are at hand", () => {
