@@ -66,7 +66,9 @@ export class Inlet implements AsyncIterableIterator<Uint8Array> {
   }
 
   async #end(): Promise<unknown> {
-    if (this.#source[Symbol.asyncDispose] !== undefined) return this.#source[Symbol.asyncDispose]?.();
+    // A generator is its own iterator, and its asyncDispose no more than its `return`.
+    const iterator: unknown = this.#iterator;
+    if (iterator !== this.#source && this.#source[Symbol.asyncDispose] !== undefined) return this.#source[Symbol.asyncDispose]?.();
     const returned = this.#iterator.return?.();
     if (this.#waiting === undefined) return returned;
     returned?.catch(() => undefined);
