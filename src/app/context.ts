@@ -10,8 +10,7 @@ import { parseIdentityFile } from "../pipeline/age-keys.ts";
 import type { Clock, Ids, Reporter } from "../ports.ts";
 import { type Connection, parseDatabaseUrl } from "../postgres/connection.ts";
 import { reachServer, type Server } from "../postgres/server.ts";
-import { openStore } from "../store/open.ts";
-import type { Store } from "../store/store.ts";
+import { openConfiguredStore } from "./open-configured-store.ts";
 
 export interface Context {
   readonly config: Config;
@@ -41,17 +40,6 @@ export function databaseNamed(config: Config, name?: string): DatabaseConfig {
     });
   }
   return found;
-}
-
-/** Opens the configured storage, whether or not it is a repository yet. */
-export async function openConfiguredStore(config: Config): Promise<Store> {
-  if (config.repository === undefined) {
-    throw new HoldfastError("configuration", "no repository is configured", {
-      hints: ["Set HOLDFAST_REPOSITORY to file:///path or s3://bucket/prefix, or `repository.url` in holdfast.yaml."],
-    });
-  }
-  const { url, ...options } = config.repository;
-  return openStore(url, options);
 }
 
 /** The key that signs what this host writes. @throws HoldfastError `configuration` if there is none */

@@ -10,7 +10,8 @@ import { findClients } from "../postgres/tools.ts";
 import { openRepository } from "../catalog/repository.ts";
 import { probeStore } from "../store/probe.ts";
 import type { Store } from "../store/store.ts";
-import { configuredSigner, type Context, openConfiguredStore, reachDatabase, requireIdentities, trustedSigners } from "./context.ts";
+import { configuredSigner, type Context, reachDatabase, requireIdentities, trustedSigners } from "./context.ts";
+import { openConfiguredStore } from "./open-configured-store.ts";
 
 export type Outcome = "ok" | "warn" | "fail" | "skip";
 

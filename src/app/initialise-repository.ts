@@ -1,6 +1,7 @@
 /** The story of a new repository: its marker, and the first entry of its timeline. */
 import { initRepository } from "../catalog/repository.ts";
-import { type Context, openConfiguredStore, openWorkplace } from "./context.ts";
+import { type Context, openWorkplace } from "./context.ts";
+import { openConfiguredStore } from "./open-configured-store.ts";
 import { recorded } from "./record.ts";
 
 export async function initialiseRepository(context: Context): Promise<{ id: string; url: string; created: boolean }> {

@@ -4,7 +4,8 @@ import { HoldfastError } from "../errors.ts";
 import { parseRecipients } from "../pipeline/age-keys.ts";
 import { redact } from "../process/redact.ts";
 import { parseDatabaseUrl } from "../postgres/connection.ts";
-import { openConfiguredStore, requireIdentities, trustedSigners } from "./context.ts";
+import { requireIdentities, trustedSigners } from "./context.ts";
+import { openConfiguredStore } from "./open-configured-store.ts";
 
 export interface Validation {
   readonly databases: readonly string[];

@@ -31,7 +31,8 @@ export abstract class BaseCommand extends Command {
 
   /** Loads the configuration that the flags and the environment name. */
   protected loadConfig(flags: { config?: string | undefined }): Promise<Config> {
-    return loadConfig({ env: process.env, cwd: process.cwd(), ...(flags.config !== undefined && { file: flags.config }) });
+    const flagVariables = this.config.commands.flatMap((command) => Object.values(command.flags).flatMap((flag) => flag.env ?? []));
+    return loadConfig({ env: process.env, cwd: process.cwd(), file: flags.config, flagVariables });
   }
 
   /** The context of a story: configuration, ports, and a signal that Ctrl-C and SIGTERM abort. */

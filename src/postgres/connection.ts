@@ -59,11 +59,11 @@ const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-
  */
 export function parseDatabaseUrl(url: string, environment: NodeJS.ProcessEnv = process.env): Connection {
   const parsed = parseConnectionString(url);
-  registerSecret(parsed.settings.get("password"));
+  registerPassword(parsed.settings);
   registerSecret(parsed.settings.get("sslpassword"));
   refuseUnknown(parsed);
   const { settings, service } = withService(parsed.settings, environment);
-  registerSecret(settings.get("password"));
+  registerPassword(settings);
 
   const read = withTls(settings);
   check(read);
@@ -81,6 +81,12 @@ export function parseDatabaseUrl(url: string, environment: NodeJS.ProcessEnv = p
     poolerDeclared: settings.get("pgbouncer") === "true",
     ignored: [...settings.keys()].filter((name) => !Object.hasOwn(variables, name) && !understood.includes(name)),
   });
+}
+
+/** A password that is also the user's or the database's name (postgres:postgres@…) hides nothing by being masked. */
+function registerPassword(settings: ReadonlyMap<string, string>): void {
+  const password = settings.get("password");
+  if (password !== settings.get("user") && password !== settings.get("dbname")) registerSecret(password);
 }
 
 /**
