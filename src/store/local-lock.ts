@@ -37,8 +37,8 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>): Pro
 }
 
 async function contend(folder: string, mine: string): Promise<boolean> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     await (await open(join(folder, mine), "wx", 0o600)).close();
     for (const name of await readdir(folder)) {
       if (name === mine) continue;
@@ -50,7 +50,7 @@ async function contend(folder: string, mine: string): Promise<boolean> {
     }
     return true;
   } catch (error) {
-    // The holder before us removed the empty folder between our mkdir and our open.
+    // Somebody removed the empty folder meanwhile.
     if (systemCodeOf(error) === "ENOENT") return false;
     await withdraw(folder, mine);
     throw error;

@@ -277,7 +277,8 @@ function isLost(error: unknown): boolean {
   return status === 412 || status === 409 || (status === 404 && serviceErrorName(error) !== "NoSuchBucket");
 }
 
+/** The bare ETag: some servers compare If-Match with it and never match a quoted one; none minds the missing quotes. */
 function versionOf(etag: string | undefined, key: string): string {
   if (etag === undefined) throw new HoldfastError("store-failed", `the store gives no ETag for ${key}, so it cannot replace conditionally`);
-  return etag;
+  return etag.replaceAll('"', "");
 }
