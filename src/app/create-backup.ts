@@ -177,7 +177,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
             throw dumpFailure(name, error);
           });
         },
-        (part) => `${part.plainBytes} bytes, ${part.bytes} stored`,
+        (part) => `${part.plainBytes} bytes, ${part.bytes} bytes stored`,
       );
 
     const roles = await rolesInUse(session);

@@ -1,6 +1,7 @@
 /** What all commands share: global flags, the context from configuration and machine, signals, errors as text or JSON. */
 import { Command, Errors, Flags, type Interfaces } from "@oclif/core";
 import { randomBytes } from "node:crypto";
+import { isatty } from "node:tty";
 
 import type { Context } from "../app/context.ts";
 import { systemActor } from "../audit/actor.ts";
@@ -39,7 +40,7 @@ export abstract class BaseCommand extends Command {
   protected async context(flags: GlobalFlags): Promise<Context> {
     const now = (): Date => new Date();
     const reporter = await chooseReporter(
-      { format: flags["log-format"], quiet: flags.quiet, verbose: flags.verbose, terminal: process.stderr.isTTY && !this.jsonEnabled() },
+      { format: flags["log-format"], quiet: flags.quiet, verbose: flags.verbose, terminal: isatty(2) && !this.jsonEnabled() },
       (line) => process.stderr.write(`${line}\n`),
       now,
     );
@@ -53,7 +54,7 @@ export abstract class BaseCommand extends Command {
       ids: { suffix: () => randomBytes(2).toString("hex") },
       reporter,
       signal: this.#interrupt.signal,
-      actor: systemActor(config.operator ?? null, process.stdin.isTTY),
+      actor: systemActor(config.operator ?? null, isatty(0)),
       version: this.config.version,
     };
   }
