@@ -16,7 +16,7 @@ import { describeError, errorJson } from "./error-output.ts";
 export async function main(argv: readonly string[], binUrl: string, overrides?: { readonly commands: string }): Promise<void> {
   const root = dirname(dirname(fileURLToPath(binUrl)));
   try {
-    const config = await Config.load({ root, ...(overrides && { pjson: await packageWith(root, overrides) }) });
+    const config = await Config.load({ root, ...(overrides && { pjson: await packageWith(root, overrides), ignoreManifest: true }) });
     await run([...argv], config);
     await flush();
   } catch (error) {
