@@ -73,6 +73,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         signal: context.signal,
         waitMs: options.lockWaitMs ?? 0,
       });
+      if (lock.tookOver !== null) reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
       try {
         const id = backupId(database.name, started, context.ids.suffix());
         subject.backup = id;
