@@ -147,7 +147,7 @@ async function verifyContents(context: Context, repository: Repository, manifest
 
 /** The rows in the archive must be those that were counted in the dump's snapshot: no server is needed to know that. */
 function requireRows(manifest: Manifest, counts: RowCounts): void {
-  const expected = new Map(manifest.truth.tables.flatMap(({ schema, name, kind, rows }) => (rows === undefined || (kind !== "table" && kind !== "partition") ? [] : [[`${schema}.${name}`, rows] as const])));
+  const expected = new Map<string, number>(manifest.truth.tables.flatMap(({ schema, name, kind, rows }) => (rows === undefined || (kind !== "table" && kind !== "partition") ? [] : [[`${schema}.${name}`, rows] as const])));
   const wrong = [...new Set([...expected.keys(), ...counts.keys()])].filter((table) => (expected.get(table) ?? 0) !== (counts.get(table) ?? 0));
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, 10).map((table) => `${table}: the manifest says ${expected.get(table) ?? "none"}, the archive holds ${counts.get(table) ?? "none"}`);
