@@ -127,7 +127,7 @@ async function inspect(context: Context, workplace: Workplace, database: Databas
   const free = await workplace.repository.store.freeBytes();
   // A dump is smaller than its database, but nothing tells by how much: only what is hopeless is refused.
   if (free !== undefined && free < server.facts.databaseBytes / 20) {
-    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes}`, {
+    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes} bytes`, {
       hints: ["Free space at the repository, or choose another with HOLDFAST_REPOSITORY."],
     });
   }
@@ -177,7 +177,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
             throw dumpFailure(name, error);
           });
         },
-        (part) => `${part.plainBytes} bytes, ${part.bytes} stored`,
+        (part) => `${part.plainBytes} bytes, ${part.bytes} bytes stored`,
       );
 
     const roles = await rolesInUse(session);
