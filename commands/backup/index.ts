@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { createBackup } from "../../src/app/create-backup.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { restoreBackup, type RestoreResult } from "../../src/app/restore-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
