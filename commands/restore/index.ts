@@ -35,6 +35,8 @@ export default class Restore extends BaseCommand {
     reason: reasonFlag,
   };
 
+  protected override readonly leftBehind = ["A database named …_holdfast_new_… may be left on the server; drop it. The target keeps its name and content until the copy has been proved."];
+
   async run(): Promise<RestoreResult> {
     const { args, flags } = await this.parse(Restore);
     const context = await this.context(flags);

@@ -22,6 +22,7 @@ import { readCatalog } from "../postgres/truth/catalog.ts";
 import { readTruth } from "../postgres/truth/read.ts";
 import { readSequences } from "../postgres/truth/sequences.ts";
 import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
+import { cancellationSaying } from "./cancellation.ts";
 import { type Context, databaseNamed, openWorkplace, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -117,6 +118,8 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         await lock.release();
       }
     });
+  } catch (error) {
+    throw cancellationSaying(error, "nothing was published");
   } finally {
     await workplace.close();
   }
