@@ -117,7 +117,7 @@ async function verifyHash(repository: Repository, manifest: Manifest, part: Part
   const digest = newDigest();
   const source = await repository.store.read(backupKey(manifest.database, manifest.id, part.file), signal);
   let read = 0;
-  for await (const chunk of digest.through(source)) onBytes((read += chunk.length));
+  for await (const chunk of digest.through(source as AsyncIterable<Buffer>)) onBytes((read += chunk.length));
   if (digest.sha256 !== part.sha256) throw differs(part, "the SHA-256", part.sha256, digest.sha256);
 }
 

@@ -4,13 +4,14 @@ import { ExitError } from "@oclif/core/errors";
 import * as Flags from "@oclif/core/flags";
 import type { Interfaces } from "@oclif/core";
 import { randomBytes } from "node:crypto";
+import { isatty } from "node:tty";
 
 import type { Context } from "../app/context.ts";
 import { systemActor } from "../audit/actor.ts";
 import type { Config } from "../config/config.ts";
 import { errorTable, HoldfastError } from "../errors.ts";
 import { redact } from "../process/redact.ts";
-import { tellFailure } from "./failure.ts";
+import { type Audience, audienceOf, tellFailure } from "./failure.ts";
 import { type Interruption, listenToSignals } from "./interruption.ts";
 import { chooseReporter, type ClosableReporter } from "./reporters.ts";
 import { booleanVariables, type FlagShape, splitList } from "./variables.ts";
@@ -57,7 +58,7 @@ export abstract class BaseCommand extends Command {
       ids: { suffix: () => randomBytes(2).toString("hex") },
       reporter,
       signal: this.#interruption.signal,
-      actor: systemActor(config.operator ?? null, process.stdin.isTTY),
+      actor: systemActor(config.operator ?? null, isatty(0)),
       version: this.config.version,
     };
   }
@@ -92,12 +93,16 @@ export abstract class BaseCommand extends Command {
   protected override async catch(error: Error): Promise<void> {
     await this.#reporter?.close();
     if (error instanceof ExitError) throw error;
-    tellFailure(error, this.jsonEnabled());
+    tellFailure(error, this.#audience());
+  }
+
+  #audience(): Audience {
+    return this.jsonEnabled() ? "script" : audienceOf(process.argv, process.env);
   }
 
   #giveUp(why: HoldfastError | undefined): void {
     void this.#reporter?.close();
-    if (why) tellFailure(new HoldfastError(why.code, why.message, { hints: this.leftBehind }), this.jsonEnabled());
+    if (why) tellFailure(new HoldfastError(why.code, why.message, { hints: this.leftBehind }), this.#audience());
     process.exit(errorTable.cancelled.exit);
   }
 }

@@ -5,10 +5,24 @@ import { cancelled, errorTable, HoldfastError } from "../errors.ts";
 import { redact } from "../process/redact.ts";
 import { describeError, errorJson } from "./error-output.ts";
 
-/** Tells of a failure, to people on stderr or to a script on stdout, and sets the exit code. */
-export function tellFailure(error: unknown, json: boolean): void {
+/** Who reads of a failure: people on stderr, a log of JSON lines on stderr, or a script on stdout. */
+export type Audience = "person" | "log" | "script";
+
+/** Before the flags are parsed, and when they cannot be: who seems to be meant. */
+export function audienceOf(argv: readonly string[], env: NodeJS.ProcessEnv): Audience {
+  if (argv.includes("--json")) return "script";
+  const given = argv.findLast((argument, at) => argument.startsWith("--log-format=") || argv[at - 1] === "--log-format");
+  return (given?.replace("--log-format=", "") ?? env["HOLDFAST_LOG_FORMAT"]) === "json" ? "log" : "person";
+}
+
+/** Tells of a failure and sets the exit code. */
+export function tellFailure(error: unknown, audience: Audience): void {
   const known = asHoldfastError(error);
-  if (json) process.stdout.write(`${redact(JSON.stringify(errorJson(known ?? error), null, 2))}\n`);
+  const shown = errorJson(known ?? error);
+  // A bug's stack belongs to whoever can mend it, also when a script is told its message.
+  if (audience !== "person" && known === undefined) process.stderr.write(`${redact(describeError(error))}\n`);
+  if (audience === "script") process.stdout.write(`${redact(JSON.stringify(shown, null, 2))}\n`);
+  else if (audience === "log") process.stderr.write(`${redact(JSON.stringify({ time: new Date().toISOString(), type: "error", ...shown.error }))}\n`);
   else process.stderr.write(`${redact(describeError(known ?? error))}\n`);
   process.exitCode = known?.exitCode ?? errorTable.bug.exit;
 }

@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { errorTable } from "../errors.ts";
-import { tellFailure } from "./failure.ts";
+import { audienceOf, tellFailure } from "./failure.ts";
 
 /**
  * Runs holdfast.
@@ -16,12 +16,12 @@ import { tellFailure } from "./failure.ts";
  */
 export async function main(argv: readonly string[], binUrl: string, overrides?: { readonly commands: string; readonly helpClass: object }): Promise<void> {
   const root = dirname(dirname(fileURLToPath(binUrl)));
-  const json = argv.includes("--json");
+  const audience = audienceOf(argv, process.env);
   // Whoever reads our output may leave; a backup goes on without him, and ends in order.
   process.stdout.on("error", ignoreLeaving);
   process.stderr.on("error", ignoreLeaving);
   process.on("uncaughtException", (error) => {
-    tellFailure(error, json);
+    tellFailure(error, audience);
     process.exit(errorTable.bug.exit);
   });
   try {
@@ -30,7 +30,7 @@ export async function main(argv: readonly string[], binUrl: string, overrides?: 
     await flush();
   } catch (error) {
     if (error instanceof ExitError) process.exitCode = error.oclif.exit ?? 0;
-    else tellFailure(error, json);
+    else tellFailure(error, audience);
   }
 }
 

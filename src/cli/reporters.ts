@@ -2,7 +2,7 @@
  * How events are shown, on stderr; stdout is data. In a terminal: listr2, with live figures. Without one: a plain line
  * for each event that matters. With --log-format json: every event as one JSON line.
  */
-import type { WriteStream } from "node:tty";
+import { isatty } from "node:tty";
 
 import type { Event, Reporter } from "../ports.ts";
 import { redact } from "../process/redact.ts";
@@ -19,10 +19,10 @@ export interface ClosableReporter extends Reporter {
   close(): Promise<void>;
 }
 
-export async function chooseReporter(choice: ReporterChoice, stream: NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY" | "columns">>, now: () => Date): Promise<ClosableReporter> {
+export async function chooseReporter(choice: ReporterChoice, stream: NodeJS.WriteStream & { readonly fd: number }, now: () => Date): Promise<ClosableReporter> {
   const write = (line: string): void => { stream.write(`${line}\n`); };
   if (choice.format === "json") return jsonReporter(choice, write, now);
-  if (stream.isTTY === true && process.env["TERM"] !== "dumb" && !choice.quiet && !choice.verbose) {
+  if (isatty(stream.fd) && process.env["TERM"] !== "dumb" && !choice.quiet && !choice.verbose) {
     const { terminalReporter } = await import("./terminal-reporter.ts");
     return terminalReporter(stream, now);
   }

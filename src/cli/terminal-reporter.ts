@@ -3,7 +3,6 @@
  * them, so listr2 draws here and runs nothing. Notes are kept until the list is drawn to its end, and come below it.
  */
 import { DefaultRenderer, Listr, ListrLogger, ListrTaskState, ProcessOutput } from "listr2";
-import type { WriteStream } from "node:tty";
 
 import type { Event, Step } from "../ports.ts";
 import { redact } from "../process/redact.ts";
@@ -26,7 +25,7 @@ interface Shown {
   bytes?: boolean;
 }
 
-export function terminalReporter(stream: NodeJS.WritableStream, now: () => Date): ClosableReporter {
+export function terminalReporter(stream: NodeJS.WriteStream, now: () => Date): ClosableReporter {
   const list: List = new Listr<unknown, "default", "default">([], { renderer: "default", fallbackRenderer: "default", registerSignalListeners: false });
   const shown = new Map<string, Shown>();
   const held: string[] = [];
@@ -52,7 +51,7 @@ export function terminalReporter(stream: NodeJS.WritableStream, now: () => Date)
 
   /** @returns what ends the drawing */
   const draw = async (): Promise<() => void> => {
-    const output = new ProcessOutput(stream as WriteStream, stream as WriteStream, { dump: ["stdout"], leaveEmptyLine: false });
+    const output = new ProcessOutput(stream, stream, { dump: ["stdout"], leaveEmptyLine: false });
     const logger = new ListrLogger({ useIcons: true, toStderr: [], processOutput: output });
     const renderer = new DefaultRenderer(list.tasks, { logger, formatOutput: "truncate", collapseErrors: false, showErrorMessage: false }, list.events);
     await Promise.all(list.tasks.map((task) => task.check(undefined)));

@@ -99,7 +99,7 @@ describe("feedTool", () => {
     const tool = startTool(["sha256sum"]);
     const answer = collect(toolOutput(tool));
     const bytes = noise(3_000_000);
-    expect(await feedTool(inPieces(bytes, 100_000), tool)).toBe(true);
+    await feedTool(inPieces(bytes, 100_000), tool);
     expect((await answer).toString()).toBe(`${sha256(bytes)}  -\n`);
   });
 
@@ -145,8 +145,14 @@ describe("feedTool", () => {
     await expect(feedTool(silent(), startTool([fixture("reads-one-line"), "4"]))).rejects.toMatchObject({ exitCode: 4 });
   });
 
-  it("says when the tool had enough before the source ended", async () => {
-    expect(await feedTool(inPieces(Buffer.alloc(5_000_000, "a line\n"), 65_536), startTool([fixture("reads-one-line")]))).toBe(false);
+  it("reads the source to its end when the tool has had enough, so that damage behind that point is still found", async () => {
+    let read = 0;
+    async function* damaged(): AsyncGenerator<Uint8Array, void, undefined> {
+      for (; read < 5_000_000; read += 65_536) yield await Promise.resolve(Buffer.alloc(65_536, "a line\n"));
+      throw new Error("damaged at the end");
+    }
+    await expect(feedTool(damaged(), startTool([fixture("reads-one-line")]))).rejects.toThrow("damaged at the end");
+    expect(read).toBeGreaterThanOrEqual(5_000_000);
   });
 
   it("reports a tool that read everything and failed then", async () => {
@@ -176,7 +182,7 @@ describe("feedTool", () => {
         yield await Promise.resolve(Buffer.alloc(50_000));
       }
     }
-    expect(await feedTool(counted(), { stdin, done: done.promise, kill: () => undefined })).toBe(true);
+    await feedTool(counted(), { stdin, done: done.promise, kill: () => undefined });
     expect(most).toBeLessThanOrEqual(200_000);
   });
 });
