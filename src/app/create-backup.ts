@@ -22,6 +22,7 @@ import { readCatalog } from "../postgres/truth/catalog.ts";
 import { readTruth } from "../postgres/truth/read.ts";
 import { readSequences } from "../postgres/truth/sequences.ts";
 import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
+import { cancellationSaying } from "./cancellation.ts";
 import { type Context, databaseNamed, openWorkplace, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -118,6 +119,8 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         await lock.release();
       }
     });
+  } catch (error) {
+    throw cancellationSaying(error, "nothing was published");
   } finally {
     await workplace.close();
   }
@@ -128,7 +131,7 @@ async function inspect(context: Context, workplace: Workplace, database: Databas
   const free = await workplace.repository.store.freeBytes();
   // A dump is smaller than its database, but nothing tells by how much: only what is hopeless is refused.
   if (free !== undefined && free < server.facts.databaseBytes / 20) {
-    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes}`, {
+    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes} bytes`, {
       hints: ["Free space at the repository, or choose another with HOLDFAST_REPOSITORY."],
     });
   }

@@ -15,6 +15,9 @@ interface Running {
  * instead, after whatever it had written. A consumer that stops early kills the tool and waits for it to be gone.
  */
 export function toolOutput(tool: Running & { readonly stdout: Readable }): AsyncIterable<Buffer> & AsyncDisposable {
+  // When a child exits, Node throws away what nobody has begun to read; a listener of this kind makes it wait for us.
+  const hold = (): void => undefined;
+  tool.stdout.on("readable", hold);
   let finished = false;
   const dispose = async (): Promise<void> => {
     if (!finished) tool.kill();
