@@ -18,7 +18,8 @@ const part = z.strictObject({
 
 const instant = z.iso.datetime({ precision: 3 });
 
-const manifestSchema = z.strictObject({
+/** Every field of format 1; FORMAT.md has a row for each. */
+export const manifestSchema = z.strictObject({
   format: z.literal(formatVersion),
   id: z.string(),
   database: z.string(),
@@ -47,7 +48,7 @@ const manifestSchema = z.strictObject({
   truth: z.custom<Truth>((value) => typeof value === "object" && value !== null),
   /** The sequences once more after the dump: they do not belong to the snapshot. */
   sequencesAfter: z.custom<Truth["sequences"]>((value) => Array.isArray(value)),
-  /** Which tables carry content digests. */
+  /** Id of the key that signed it. */
   signer: z.string(),
 });
 
