@@ -44,7 +44,7 @@ BEGIN
   NEW.updated_at := now();
   RETURN NEW;
 END $$;
-CREATE TRIGGER touch BEFORE UPDATE ON clinic.patients FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION clinic.touch();
+CREATE TRIGGER touch BEFORE UPDATE ON clinic.patients FOR EACH ROW WHEN (OLD.updated_at = NEW.updated_at) EXECUTE FUNCTION clinic.touch();
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON clinic.patients FOR EACH ROW EXECUTE FUNCTION audit.write();
 COMMENT ON FUNCTION audit.write() IS 'runs with the rights of the owner, so that nobody needs any on the log';
 
