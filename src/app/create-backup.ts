@@ -22,8 +22,8 @@ import { readCatalog } from "../postgres/truth/catalog.ts";
 import { readTruth } from "../postgres/truth/read.ts";
 import { readSequences } from "../postgres/truth/sequences.ts";
 import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
-import { type Context, databaseNamed, openWorkplace, reachDatabase, requireSigner, type Workplace } from "./context.ts";
-import { recorded } from "./record.ts";
+import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "./context.ts";
+import { openFor, recorded } from "./record.ts";
 import { together } from "./together.ts";
 import { type Packing, writePart } from "./write-part.ts";
 
@@ -59,11 +59,12 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
   const { clock, reporter } = context;
   const started = clock.now();
   const database = databaseNamed(context.config, options.database);
-  const recipients = parseRecipients(context.config.recipients);
-  const signer = await requireSigner(context.config);
-  const workplace = await openWorkplace(context);
+  const action = { action: "backup", subject: { database: database.name }, reason: options.reason };
+  const workplace = await openFor(context, action);
   try {
-    return await recorded(context, workplace, { action: "backup", subject: { database: database.name }, reason: options.reason }, async (subject) => {
+    return await recorded(context, workplace, action, async (subject) => {
+      const recipients = parseRecipients(context.config.recipients);
+      const signer = await requireSigner(context.config);
       reporter.emit({ type: "plan", steps });
       const server = await runStep(reporter, "inspect", () => inspect(context, workplace, database), describeServer);
       const lock = await acquireLock(workplace.repository.store, lockKey(database.name, "backup"), {
@@ -167,13 +168,13 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     const filter = filterOf(database);
     const dump = { snapshot: snapshot.id, filter, applicationName };
 
-    const tool = async (name: string, content: "pgdump" | "sql", start: (signal: AbortSignal) => ReturnType<typeof startDump>, estimate?: number, from = signal): Promise<Part> =>
+    const tool = async (name: string, content: "pgdump" | "sql", start: (signal: AbortSignal) => ReturnType<typeof startDump>, estimate?: number, from = signal, ending?: string): Promise<Part> =>
       runStep(
         reporter,
         name,
         () => {
           const onBytes = (bytes: number): void => { reporter.emit({ type: "progress", step: name, bytes, ...(estimate !== undefined && { total: estimate }) }); };
-          return writePart(packing, { name, content, bytes: toolOutput(start(from)), onBytes, ...(estimate !== undefined && { estimate }) }, from).catch((error: unknown) => {
+          return writePart(packing, { name, content, bytes: toolOutput(start(from)), onBytes, ...(estimate !== undefined && { estimate }), ...(ending !== undefined && { ending }) }, from).catch((error: unknown) => {
             throw dumpFailure(name, error);
           });
         },
@@ -185,7 +186,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     const catalog = await readCatalog(session);
     const estimate = await dumpEstimate(session);
 
-    const globals = await tool("globals", "sql", (from) => startGlobalsDump(server, { rolePasswords: database.rolePasswords, applicationName, signal: from }));
+    const globals = await tool("globals", "sql", (from) => startGlobalsDump(server, { rolePasswords: database.rolePasswords, applicationName, signal: from }), undefined, signal, "database cluster dump complete");
     const small = await Promise.all([
       writePart(packing, { name: "database", content: "sql", bytes: textBytes(properties) }, signal),
       writePart(packing, { name: "catalog", content: "json", bytes: textBytes(`${JSON.stringify(catalog)}\n`) }, signal),
@@ -206,7 +207,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     // Inside a container our signals do not arrive, and a backend whose client died works on until its next write.
     session.kill();
     await endBackends(server, applicationName);
-    throw error;
+    throw dumpFailure("snapshot", error);
   } finally {
     await session.close();
   }
@@ -218,6 +219,8 @@ async function readTheTruth(session: Session, database: DatabaseConfig, filter: 
   signal.addEventListener("abort", end, { once: true });
   try {
     return await readTruth(session, { digests: database.digests, catalog, ...(isPartial(filter) && { include: tableFilter(filter) }) });
+  } catch (error) {
+    throw dumpFailure("truth", error);
   } finally {
     signal.removeEventListener("abort", end);
   }
