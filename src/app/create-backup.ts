@@ -2,9 +2,9 @@
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { backupId, lockKey } from "../catalog/layout.ts";
+import { lockKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, storedBytes } from "../catalog/manifest.ts";
-import { publishManifest, removeBackup, writeKeySidecar } from "../catalog/repository.ts";
+import { freeBackupId, publishManifest, removeBackup, writeKeySidecar } from "../catalog/repository.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
 import { acquireLock } from "../lock/lease.ts";
@@ -75,7 +75,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         waitMs: options.lockWaitMs ?? 0,
       });
       try {
-        const id = backupId(database.name, started, context.ids.suffix());
+        const id = await freeBackupId(workplace.repository.store, database.name, started, context.ids);
         subject.backup = id;
         const oneOff = await generateIdentity();
         const packing: Packing = { store: workplace.repository.store, database: database.name, id, recipient: oneOff.recipient, level: database.compressionLevel };

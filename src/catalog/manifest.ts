@@ -16,6 +16,8 @@ const part = z.strictObject({
   plainBytes: z.int().nonnegative(),
 });
 
+const isUnique = (names: readonly string[]): boolean => new Set(names).size === names.length;
+
 const instant = z.iso.datetime({ precision: 3 });
 
 /** Every field of format 1; FORMAT.md has a row for each. */
@@ -43,7 +45,7 @@ export const manifestSchema = z.strictObject({
   partial: z.boolean(),
   /** Roles that own or may use objects of the database. */
   roles: z.array(z.string()),
-  parts: z.array(part).min(1),
+  parts: z.array(part).min(1).refine((parts) => isUnique(parts.map(({ name }) => name)) && isUnique(parts.map(({ file }) => file)), "two parts have one name or one file"),
   /** Typed by {@link Truth}; checked by those who compare with it. */
   truth: z.custom<Truth>((value) => typeof value === "object" && value !== null),
   /** The sequences once more after the dump: they do not belong to the snapshot. */
