@@ -35,7 +35,11 @@ export async function writePart(packing: Packing, source: PartSource, signal: Ab
   const file = partFile(source.name, source.content);
   const plain = source.content === "pgdump" ? archiveBytes(source.name, source.bytes) : source.ending === undefined ? source.bytes : endingIn(source.name, source.bytes, source.ending);
   const packed = pack(plain, { recipients: [recipient], level, signal, ...(source.onBytes && { onBytes: source.onBytes }) });
-  const stored = await store.write(backupKey(database, id, file), packed.stream, { signal, ...(source.estimate !== undefined && { estimate: source.estimate }) });
+  const stored = await store.write(backupKey(database, id, file), packed.stream, { signal, ...(source.estimate !== undefined && { estimate: source.estimate }) }).catch(async (error: unknown) => {
+    // A store that failed before it asked for the first byte has ended nothing.
+    await (source.bytes as Partial<AsyncDisposable>)[Symbol.asyncDispose]?.();
+    throw error;
+  });
   if (stored !== packed.bytes) throw new HoldfastError("store-failed", `part ${source.name}: sent ${packed.bytes} bytes, but the store holds ${stored}`);
   return { name: source.name, file, bytes: packed.bytes, sha256: packed.sha256, plainBytes: packed.plainBytes };
 }
