@@ -2,8 +2,8 @@
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListObjectVersionsCommand,
   type ListObjectsV2CommandOutput,
   ListObjectsV2Command,
@@ -48,7 +48,6 @@ class S3Store implements LockingStore {
   readonly #bucket: S3Bucket;
   readonly #prefix: string;
   readonly #serverDate: () => Date | undefined;
-  #bucketSeen = false;
 
   constructor(bucket: string, prefix: string, options: StoreOptions) {
     const endpoint = endpointIn(options);
@@ -115,11 +114,14 @@ class S3Store implements LockingStore {
   async head(key: string): Promise<StoredObject | undefined> {
     const target = this.#targetOf(key);
     return this.#doing(`cannot look at ${key}`, async () => {
-      const found = await this.#unlessMissing(this.#bucket.client.send(new HeadObjectCommand(target)));
-      if (found === undefined) {
-        // A HEAD's 404 does not say whether the key or the whole bucket is missing.
-        await this.#seeBucket();
-        return undefined;
+      let found: HeadObjectCommandOutput;
+      try {
+        found = await this.#bucket.client.send(new HeadObjectCommand(target));
+      } catch (error) {
+        // The answer to a HEAD has no body: whether key or bucket is missing, or why access is denied, a listing tells.
+        if (httpStatusOf(error) !== undefined) await this.#listOne();
+        if (httpStatusOf(error) === 404) return undefined;
+        throw error;
       }
       return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0) };
     });
@@ -184,7 +186,7 @@ class S3Store implements LockingStore {
 
   async clock(): Promise<Date | undefined> {
     return this.#doing("cannot ask for the time", async () => {
-      await this.#bucket.client.send(new HeadBucketCommand({ Bucket: this.#bucket.name }));
+      await this.#listOne();
       return this.#serverDate();
     });
   }
@@ -231,10 +233,8 @@ class S3Store implements LockingStore {
     }
   }
 
-  async #seeBucket(): Promise<void> {
-    if (this.#bucketSeen) return;
+  async #listOne(): Promise<void> {
     await this.#bucket.client.send(new ListObjectsV2Command({ Bucket: this.#bucket.name, Prefix: this.#prefix, MaxKeys: 1 }));
-    this.#bucketSeen = true;
   }
 
   async *#pages(prefix: string, folders: boolean): AsyncGenerator<ListObjectsV2CommandOutput, void, undefined> {
