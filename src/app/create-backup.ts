@@ -2,9 +2,9 @@
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { backupId, lockKey } from "../catalog/layout.ts";
+import { lockKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, storedBytes } from "../catalog/manifest.ts";
-import { publishManifest, removeBackup, writeKeySidecar } from "../catalog/repository.ts";
+import { freeBackupId, publishManifest, removeBackup, writeKeySidecar } from "../catalog/repository.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
 import { acquireLock } from "../lock/lease.ts";
@@ -22,6 +22,7 @@ import { readCatalog } from "../postgres/truth/catalog.ts";
 import { readTruth } from "../postgres/truth/read.ts";
 import { readSequences } from "../postgres/truth/sequences.ts";
 import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
+import { cancellationSaying } from "./cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { openFor, recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -74,8 +75,9 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         signal: context.signal,
         waitMs: options.lockWaitMs ?? 0,
       });
+      if (lock.tookOver !== null) reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
       try {
-        const id = backupId(database.name, started, context.ids.suffix());
+        const id = await freeBackupId(workplace.repository.store, database.name, started, context.ids);
         subject.backup = id;
         const oneOff = await generateIdentity();
         const packing: Packing = { store: workplace.repository.store, database: database.name, id, recipient: oneOff.recipient, level: database.compressionLevel };
@@ -118,6 +120,8 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         await lock.release();
       }
     });
+  } catch (error) {
+    throw cancellationSaying(error, "nothing was published");
   } finally {
     await workplace.close();
   }
@@ -128,7 +132,7 @@ async function inspect(context: Context, workplace: Workplace, database: Databas
   const free = await workplace.repository.store.freeBytes();
   // A dump is smaller than its database, but nothing tells by how much: only what is hopeless is refused.
   if (free !== undefined && free < server.facts.databaseBytes / 20) {
-    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes}`, {
+    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes} bytes`, {
       hints: ["Free space at the repository, or choose another with HOLDFAST_REPOSITORY."],
     });
   }
@@ -178,7 +182,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
             throw dumpFailure(name, error);
           });
         },
-        (part) => `${part.plainBytes} bytes, ${part.bytes} stored`,
+        (part) => `${part.plainBytes} bytes, ${part.bytes} bytes stored`,
       );
 
     const roles = await rolesInUse(session);

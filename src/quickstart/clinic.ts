@@ -17,7 +17,7 @@ export interface ClinicOptions {
 export const clinicRoles = ["clinic_app", "clinic_readonly", "clinic_owner"] as const;
 
 /**
- * A psql script that fills an empty database. Run it as a superuser with ON_ERROR_STOP.
+ * A psql script that fills an empty database of PostgreSQL 13 or later. Run it as a superuser with ON_ERROR_STOP.
  * Running it twice in one server, in two databases, is fine; twice in one database is not.
  */
 export function clinicSql({ patients = 2_000 }: ClinicOptions = {}): string {

@@ -60,6 +60,23 @@ test("digests are taken for the tables that are named, partitions with their par
   expect(await digested(["t"])).toEqual(["public.t", "s.t"]);
 });
 
+test("a transaction keeps no lock on what it read, and survives a table that cannot be read", async () => {
+  const { name } = await createDatabase();
+  await runSql(name, "CREATE TABLE a (id serial PRIMARY KEY); CREATE VIEW v AS SELECT * FROM a; CREATE TABLE broken (x int CHECK (x > 0)); INSERT INTO broken VALUES (1);");
+  await withSession(name, async (session) => {
+    const locks = async () => (await session.row<{ n: number }>("SELECT count(*) AS n FROM pg_locks WHERE pid = pg_backend_pid() AND relation >= 16384")).n;
+    await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    const truth = await readTruth(session, { digests: "all" });
+    expect(await locks()).toBe(0);
+    await session.rows("SELECT * FROM public.a");
+    expect(await locks()).toBeGreaterThan(0);
+    await runSql(name, "DROP TABLE broken;");
+    await expect(readCatalog(session)).rejects.toMatchObject({ code: "dump-failed", message: expect.stringMatching(/^the schema changed while it was read: cache lookup failed/) as string });
+    await expect(readTruth(session, { digests: "all", catalog: [] })).rejects.toThrow('the schema changed while it was read: relation "public.broken" does not exist');
+    expect((await readTruth(session, { digests: "all", catalog: [], include: (table) => table.name === "a" })).tables).toEqual(truth.tables.slice(0, 1));
+  });
+});
+
 test("tables that the dump excludes are left out, and progress counts the others", async () => {
   const { name } = await createDatabase();
   await runSql(name, Array.from({ length: 130 }, (_, n) => `CREATE TABLE t${n} ();`).join("\n"));
@@ -67,6 +84,19 @@ test("tables that the dump excludes are left out, and progress counts the others
   const truth = await look(name, { digests: "none", include: ({ name: table }) => table !== "t7", onTable: (done, total) => progress.push(`${done}/${total}`) });
   expect(truth.tables).toHaveLength(129);
   expect(progress).toEqual(["100/129", "129/129"]);
+});
+
+test("what other sessions keep for themselves is no part of the truth", async () => {
+  const { name } = await createDatabase();
+  await runSql(name, "CREATE TABLE t (a int); ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;");
+  const before = await look(name);
+  await withSession(name, async (session) => {
+    await session.execute("CREATE TEMP TABLE mine (id serial PRIMARY KEY, b text CHECK (b <> ''))");
+    await session.execute("COMMENT ON COLUMN mine.b IS 'mine'");
+    const during = await look(name);
+    expect(during.schema).toEqual(before.schema);
+    expect(during.tables).toEqual(before.tables);
+  });
 });
 
 test("of an extension's tables only configuration counts, and of that what pg_dump takes", async () => {
