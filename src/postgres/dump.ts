@@ -99,7 +99,7 @@ function hintsOf(said: string): string[] {
       : /could not obtain lock|canceling statement due to lock timeout/.test(said)
         ? ["Somebody holds an exclusive lock on a table; find it in pg_locks and run the backup again."]
         : changedMeanwhile.test(said)
-          ? ["Something was dropped or altered while the backup ran, and nothing was published. Run the backup again when no migration runs."]
+          ? ["Something was dropped or altered while the backup ran, and nothing was published. Run the backup again when no migration is running."]
           : ["Nothing was published. Run `holdfast doctor` if the cause is not clear."];
 }
 

@@ -46,7 +46,7 @@ export const faultMatrix = {
   "newer repository": { ...backup, fault: "the repository is of a newer format", code: "integrity", reads: "file:///… has repository format 2, but this holdfast knows format 1", left: asBefore },
   "damaged marker": { ...backup, fault: "the repository's marker is damaged", code: "integrity", reads: "holdfast.json in file:///… is damaged: it is not the marker of a repository", left: asBefore },
   "unknown database": { ...backup, run: "backup --database nosuch", fault: "a database that is not configured", code: "not-found", reads: "no database nosuch is configured; there is ehr", left: asBefore },
-  "unknown flag": { ...backup, run: "backup --compres 3", fault: "an unknown flag", code: "usage", reads: "nonexistent flag: --compres…", left: asBefore },
+  "unknown flag": { ...backup, run: "backup --compres 3", fault: "an unknown flag", code: "usage", reads: "there is no flag --compres", left: asBefore },
   "verify somebody else": { run: "backup verify --level archive", fault: "the identity of somebody else", code: "cannot-decrypt", reads: "none of the 1 identities at hand opens backup ehr-…", left: asBefore },
   "restore somebody else": { ...restore, fault: "the identity of somebody else", code: "cannot-decrypt", reads: "none of the 1 identities at hand opens backup ehr-…" },
   "no identity": { ...restore, fault: "no identity", code: "cannot-decrypt", reads: "no identity is configured, so no backup can be opened" },

@@ -54,25 +54,22 @@ export function useScene(): () => Scene {
     await withSession("postgres", (admin) => admin.execute(`CREATE DATABASE ${identifier(database)} TEMPLATE template0`));
     await runSql(database, clinic);
     const { recipient, files } = await generateKeys(join(folder, "keys"));
-    const env = {
+    const shared = {
       DATABASE_URL: urlOf(database),
       HOLDFAST_DATABASE: "ehr",
-      HOLDFAST_REPOSITORY: `file://${join(folder, "repository")}`,
       HOLDFAST_RECIPIENTS: recipient,
       HOLDFAST_IDENTITY_FILE: files.identity,
       HOLDFAST_SIGNING_KEY_FILE: files.signingKey,
       HOLDFAST_TRUSTED_SIGNERS: files.trustedSigners,
-      HOLDFAST_STATE_DIR: join(folder, "state"),
     };
-    const { context } = await contextOf({ env, folder });
+    const { context } = await contextOf({ env: { ...shared, HOLDFAST_REPOSITORY: `file://${join(folder, "repository")}`, HOLDFAST_STATE_DIR: join(folder, "state") }, folder });
     await initialiseRepository(context);
     const { manifest } = await createBackup(context, {});
     const made: Scene = {
       database,
       backup: manifest,
       async bench(extra = {}, repository = "with the backup") {
-        const { HOLDFAST_REPOSITORY: _source, HOLDFAST_STATE_DIR: _state, ...keys } = env;
-        const bench = await workbench(env.DATABASE_URL, { ...keys, ...extra });
+        const bench = await workbench(shared.DATABASE_URL, { ...shared, ...extra });
         const place = join(bench.folder, "repository");
         if (repository === "with the backup") await cp(join(folder, "repository"), place, { recursive: true });
         return { ...bench, scene: made, repository: place, good: { ...bench.env } };

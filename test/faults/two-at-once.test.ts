@@ -22,11 +22,11 @@ test("a second backup of the same database is refused by the name of the first, 
   const pipe = await open(goOn ?? "", "w");
   await pipe.write("go on\n");
   await pipe.close();
-  const { exitCode, stdout, pid } = await first.then((ended) => ({ ...ended, pid: first.pid }));
+  const { exitCode, stdout } = await first;
 
   expect(exitCode).toBe(0);
   const { id } = JSON.parse(stdout) as { id: string };
-  expect(second.stderr).toContain(`pid ${String(pid)}`);
+  expect(second.stderr).toContain(`pid ${String(first.pid)}`);
   expect(second.stderr).toContain("--lock-wait");
   await expectRow("two at once", bench, second, { holds: [scene().backup.id, id] });
 });
