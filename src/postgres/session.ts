@@ -127,7 +127,8 @@ class PsqlSession implements Session {
           const marker = `holdfast-${randomBytes(12).toString("hex")}`;
           this.#pending = { marker, lines: [], resolve, reject };
           if (this.#tool.stdin.writable) this.#tool.stdin.write(`${sql}\n;\n\\echo ${marker} :ERROR :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${marker}\n`);
-          else void this.#tool.done.catch(() => undefined).then(() => { this.#lost(new HoldfastError("database-unreachable", "the database session has ended")); });
+          // Asked after its end, it says why it ended: a cancellation stays one.
+          else this.#tool.done.then(() => { this.#lost(new HoldfastError("database-unreachable", "the database session has ended")); }, (error: unknown) => { this.#lost(this.#explain(error)); });
         }),
     );
     this.#queue = turn.catch(() => undefined);
