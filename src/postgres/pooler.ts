@@ -31,12 +31,13 @@ export async function shareBackends(session: Session, other: Session): Promise<b
 
 /** The backend of a transaction that stays open; `none` where the pooler allows no transactions at all. */
 async function heldBackend(session: Session): Promise<number | "waiting" | "none"> {
+  if ((await within(backendOf(session))) === undefined) return "waiting";
   try {
-    const began = session.execute("BEGIN").then(() => backendOf(session));
-    began.catch(() => undefined);
-    return (await within(began)) ?? "waiting";
+    await session.execute("BEGIN");
+    return await backendOf(session);
   } catch (error) {
-    if (error instanceof HoldfastError) throw error;
+    // In statement mode the pooler ends the connection, in its own words.
+    if (error instanceof HoldfastError && error.code !== "database-unreachable") throw error;
     return "none";
   }
 }
