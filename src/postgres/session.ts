@@ -131,8 +131,7 @@ function poolerError(): HoldfastError {
 }
 
 function startPsql(target: SessionTarget, { signal, applicationName = "holdfast" }: SessionOptions, pooled: boolean): PsqlSession {
-  // What psql itself prints of an error is kept for the case that it dies, and goes to a message then: never with rows.
-  const tool = startTool(target.psql, ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--no-password", "--set=VERBOSITY=terse", "--set=SHOW_CONTEXT=never"], {
+  const tool = startTool(target.psql, ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--no-password"], {
     env: { PGCONNECT_TIMEOUT: "10", PGAPPNAME: applicationName, ...target.env, PGCLIENTENCODING: "UTF8" },
     ...(signal && { signal }),
   });
@@ -270,7 +269,7 @@ function connectionHints(said: string): string[] {
 
 /** Runs a script as psql does, its own commands and variables included, and stops at the first error. */
 export async function runScript(target: SessionTarget, script: string, signal?: AbortSignal): Promise<void> {
-  const args = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-"];
+  const args = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"];
   try {
     await runTool(target.psql, args, { env: { PGCONNECT_TIMEOUT: "10", PGAPPNAME: "holdfast", ...target.env, PGCLIENTENCODING: "UTF8" }, input: script, ...(signal && { signal }) });
   } catch (error) {

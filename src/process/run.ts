@@ -5,7 +5,7 @@
 import { execa, ExecaError } from "execa";
 import type { Readable, Writable } from "node:stream";
 
-import { cancelled } from "../errors.ts";
+import { cancelled, throwIfCancelled } from "../errors.ts";
 import { redact } from "./redact.ts";
 import { withoutRowValues } from "./row-values.ts";
 
@@ -149,6 +149,7 @@ function toolName(command: CommandLine): string {
  */
 export async function runTool(command: CommandLine, args: readonly string[] = [], options: RunOptions = {}): Promise<RunResult> {
   const [program, ...first] = command;
+  throwIfCancelled(options.signal);
   const stderr = new StderrTail();
   try {
     const child = execa(program, [...first, ...args], {
