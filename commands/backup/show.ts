@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { showBackup } from "../../src/app/show-backups.ts";
 import { backupJson, renderBackup } from "../../src/cli/backup-view.ts";

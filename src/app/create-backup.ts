@@ -1,4 +1,5 @@
 /** The story of a backup: one snapshot, its parts, the truth about it, and at the very end the manifest that makes it count. */
+import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { backupId, lockKey } from "../catalog/layout.ts";
@@ -21,6 +22,7 @@ import { readCatalog } from "../postgres/truth/catalog.ts";
 import { readTruth } from "../postgres/truth/read.ts";
 import { readSequences } from "../postgres/truth/sequences.ts";
 import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
+import { cancellationSaying } from "./cancellation.ts";
 import { type Context, databaseNamed, openWorkplace, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -72,6 +74,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         signal: context.signal,
         waitMs: options.lockWaitMs ?? 0,
       });
+      if (lock.tookOver !== null) reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
       try {
         const id = backupId(database.name, started, context.ids.suffix());
         subject.backup = id;
@@ -116,6 +119,8 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         await lock.release();
       }
     });
+  } catch (error) {
+    throw cancellationSaying(error, "nothing was published");
   } finally {
     await workplace.close();
   }
@@ -126,7 +131,7 @@ async function inspect(context: Context, workplace: Workplace, database: Databas
   const free = await workplace.repository.store.freeBytes();
   // A dump is smaller than its database, but nothing tells by how much: only what is hopeless is refused.
   if (free !== undefined && free < server.facts.databaseBytes / 20) {
-    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes}`, {
+    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes} bytes`, {
       hints: ["Free space at the repository, or choose another with HOLDFAST_REPOSITORY."],
     });
   }
@@ -176,7 +181,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
             throw dumpFailure(name, error);
           });
         },
-        (part) => `${part.plainBytes} bytes, ${part.bytes} stored`,
+        (part) => `${part.plainBytes} bytes, ${part.bytes} bytes stored`,
       );
 
     const roles = await rolesInUse(session);
@@ -235,9 +240,8 @@ async function dumpEstimate(session: Session): Promise<number> {
   return bytes;
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- a part's source is asynchronous, whatever it is made of
-async function* textBytes(text: string): AsyncGenerator<Buffer> {
-  yield Buffer.from(text);
+function textBytes(text: string): AsyncIterable<Buffer> {
+  return Readable.from([Buffer.from(text)]);
 }
 
 /** Removes what a failed run stored. It must not hang a run that was cancelled because the store hangs. */

@@ -4,15 +4,17 @@
  */
 import { type Manifest, partNamed } from "../catalog/manifest.ts";
 import { type BackupChoice, chooseBackup } from "../catalog/repository.ts";
-import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
+import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep, type Step } from "../ports.ts";
-import { besideMark, createDatabaseLike, dropDatabase, suffixed } from "../postgres/databases.ts";
+import { besideMark, createDatabaseLike, suffixed } from "../postgres/databases.ts";
 import { openAdminSession, type Server } from "../postgres/server.ts";
 import { openSession, type Session } from "../postgres/session.ts";
 import type { Difference } from "../postgres/truth/difference.ts";
 import { shellWord } from "../process/shell-word.ts";
+import { cancellationSaying } from "./cancellation.ts";
 import { compareCopy } from "./compare-copy.ts";
 import { type Context, databaseNamed, openWorkplace, reachTarget, requireIdentities, type Workplace } from "./context.ts";
+import { dropCopy } from "./drop-copy.ts";
 import { openBackupKey } from "./open-part.ts";
 import { recorded } from "./record.ts";
 import { applyProperties, createMissingRoles, restoreContent } from "./restore-content.ts";
@@ -63,6 +65,8 @@ export interface RestoreWork {
   readonly workplace: Workplace;
   readonly server: Server;
   readonly admin: Session;
+  /** The server's process behind `admin`. */
+  readonly adminPid: number;
   readonly manifest: Manifest;
   readonly identity: string;
   readonly options: RestoreOptions;
@@ -96,12 +100,13 @@ export async function restoreBackup(context: Context, options: RestoreOptions): 
     requireConfirmation(options, target);
     const identity = await openBackupKey(workplace.repository, manifest, identities);
     const admin = await openAdminSession(server, context.signal, target);
-    const work: RestoreWork = { context, workplace, server, admin, manifest, identity, options, target };
     const seconds = (): number => (context.clock.now().getTime() - started.getTime()) / 1000;
     const result = { backup: manifest.id, snapshotAt: manifest.snapshotAt, target, dryRun: options.dryRun };
     try {
+      const { pid: adminPid } = await admin.row<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      const work: RestoreWork = { context, workplace, server, admin, adminPid, manifest, identity, options, target };
       context.reporter.emit({ type: "plan", steps: options.dryRun ? stepsOf(options).slice(0, 1) : stepsOf(options) });
-      const checks = await runStep(context.reporter, "preflight", () => preflight(work), (all) => `${all.length} checks`);
+      const checks = await runStep(context.reporter, "preflight", () => preflight(work), (all) => `${all.length} checks`).catch((error: unknown) => { throw cancellationSaying(error, "nothing was changed"); });
       if (options.dryRun) return { ...result, checks, tables: manifest.truth.tables.length, rows: 0, notes: [], kept: undefined, seconds: seconds() };
       const done = await recorded(context, workplace, { action: options.swap ? "restore --swap" : "restore", subject: { database: database.name, backup: manifest.id, target }, reason: options.reason }, () =>
         restoreBeside(work),
@@ -135,16 +140,19 @@ async function restoreBeside(work: RestoreWork): Promise<Pick<RestoreResult, "ta
     compared = await fillAndCompare(work, beside);
     throwIfCancelled(context.signal);
   } catch (error) {
-    await dropBeside(work, beside);
-    throw error;
+    throw await withoutCopy(work, beside, error);
   }
   try {
     const kept = await runStep(context.reporter, "finish", () => handOver(work, beside), (old) => old ?? target);
     return { ...compared, kept };
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === "cancelled") await dropBeside(work, beside);
-    throw withCopyKept(error, beside);
+    throw error instanceof HoldfastError && error.code === "cancelled" ? await withoutCopy(work, beside, error) : withCopyKept(error, beside);
   }
+}
+
+async function withoutCopy(work: RestoreWork, beside: string, error: unknown): Promise<unknown> {
+  const dropped = await dropCopy(work, beside);
+  return cancellationSaying(error, `${dropped ? "the copy was dropped" : `the copy ${beside} is still there`}, and ${work.target} is untouched`);
 }
 
 async function fillAndCompare(work: RestoreWork, beside: string): ReturnType<typeof compareCopy> {
@@ -171,11 +179,17 @@ async function handOver({ context, server, options, target }: RestoreWork, besid
 
 async function restoreDataInPlace(work: RestoreWork): Promise<Pick<RestoreResult, "tables" | "rows" | "notes" | "kept">> {
   const { context, server, target } = work;
-  context.reporter.emit({ type: "step-skipped", step: "create", why: "--data-only fills an existing schema" });
-  await runStep(context.reporter, "restore", () => restoreContent(work, target));
-  await runStep(context.reporter, "analyze", () => analyze(server, target, context.signal));
-  const compared = await runStep(context.reporter, "compare", () => compareCopy(work, target), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
-  return { ...compared, kept: undefined };
+  const { reporter, signal } = context;
+  reporter.emit({ type: "step-skipped", step: "create", why: "--data-only fills an existing schema" });
+  await runStep(reporter, "restore", () => restoreContent(work, target)).catch((error: unknown) => { throw cancellationSaying(error, `${target} is as it was: its rows come in one transaction`); });
+  try {
+    await runStep(reporter, "analyze", () => analyze(server, target, signal));
+    const compared = await runStep(reporter, "compare", () => compareCopy(work, target), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
+    reporter.emit({ type: "step-skipped", step: "finish", why: `${target} has its name` });
+    return { ...compared, kept: undefined };
+  } catch (error) {
+    throw cancellationSaying(error, `the rows are in ${target}, but were not compared with the truth`);
+  }
 }
 
 async function analyze(server: Server, database: string, signal: AbortSignal): Promise<void> {
@@ -184,19 +198,5 @@ async function analyze(server: Server, database: string, signal: AbortSignal): P
     await session.execute("ANALYZE");
   } finally {
     await session.close();
-  }
-}
-
-/** Drops the copy of a failed restore, through a session of its own: the cancelled one is gone. */
-async function dropBeside(work: RestoreWork, beside: string): Promise<void> {
-  try {
-    const admin = await openAdminSession(work.server, undefined, beside);
-    try {
-      await dropDatabase(admin, beside);
-    } finally {
-      await admin.close();
-    }
-  } catch (error) {
-    work.context.reporter.emit({ type: "note", level: "warn", message: `the half-restored database ${beside} could not be dropped: ${messageOf(error)}` });
   }
 }

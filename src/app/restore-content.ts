@@ -49,7 +49,7 @@ function part(work: RestoreWork, name: string, progress = false): Promise<AsyncI
 }
 
 async function restoreSchema(work: RestoreWork, archive: ArchiveOptions): Promise<void> {
-  if (work.options.roleMap.size > 0) return runMappedScript(work, archive, "schema");
+  if (work.options.roleMap.size > 0) return runMappedScript(work, archive, await part(work, "schema"));
   return restoreStream(archive, await part(work, "schema", true));
 }
 
@@ -69,16 +69,17 @@ async function restoreTables(work: RestoreWork, archive: ArchiveOptions): Promis
 
 /**
  * Definitions come as a script in which roles can be replaced; rows name no roles and stream as ever. The scripts are made
- * from the part with the rows, of which pg_restore needs the beginning only: the other one does not define large objects.
+ * from the beginning of the part with the rows: the other one does not define large objects.
  */
 async function restoreWithMappedRoles(work: RestoreWork, archive: ArchiveOptions): Promise<void> {
-  await runMappedScript(work, { ...archive, section: "pre-data" }, "data");
+  const { head } = await listArchive(archive.pgRestore, await part(work, "data"), work.context.signal);
+  await runMappedScript(work, { ...archive, section: "pre-data" }, head);
   await restoreStream({ ...archive, section: "data" }, await part(work, "data", true));
-  await runMappedScript(work, { ...archive, section: "post-data" }, "data");
+  await runMappedScript(work, { ...archive, section: "post-data" }, head);
 }
 
-async function runMappedScript(work: RestoreWork, archive: ArchiveOptions, from: "schema" | "data"): Promise<void> {
-  const script = await scriptOf(archive, await part(work, from));
+async function runMappedScript(work: RestoreWork, archive: ArchiveOptions, from: AsyncIterable<Uint8Array> | readonly Uint8Array[]): Promise<void> {
+  const script = await scriptOf(archive, from);
   await runScript(archive.target, mapRoles(script, work.options.roleMap), work.context.signal);
 }
 

@@ -141,7 +141,7 @@ async function drain(context: Context, admin: Session, name: string, drainMs: nu
 
 /** Says of a copy that was proved and could not be handed over where it is: hours of work are not thrown away. */
 export function withCopyKept(error: unknown, beside: string): unknown {
-  if (!(error instanceof HoldfastError) || error.code === "cancelled") return error;
+  if (!(error instanceof HoldfastError)) return error;
   return new HoldfastError(error.code, messageOf(error), {
     hints: [...error.hints, `The copy, proved equal, stays as ${identifier(beside)}: rename it by ALTER DATABASE, or drop it.`],
     cause: error,

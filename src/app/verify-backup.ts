@@ -5,7 +5,8 @@ import { type BackupChoice, chooseBackup, listBackups, readKeySidecar, type Repo
 import { HoldfastError, messageOf } from "../errors.ts";
 import { newDigest } from "../pipeline/digest.ts";
 import { runStep } from "../ports.ts";
-import { readThrough } from "../postgres/archive.ts";
+import { countArchiveRows, readThrough } from "../postgres/archive.ts";
+import type { RowCounts } from "../postgres/archive-rows.ts";
 import { findClients } from "../postgres/tools.ts";
 import { type Context, databaseNamed, openWorkplace, requireIdentities, type Workplace } from "./context.ts";
 import { openBackupKey, openPart, openTextPart } from "./open-part.ts";
@@ -13,7 +14,7 @@ import { recorded } from "./record.ts";
 
 /**
  * `stat`: signatures and sizes. `hash`: also the SHA-256 of every part. `archive`: also decrypts and decompresses every
- * part and reads the archives through pg_restore to their end.
+ * part, reads the archives through pg_restore to their end, and counts the rows in them against the truth.
  */
 export type VerifyLevel = "stat" | "hash" | "archive";
 
@@ -117,7 +118,7 @@ async function verifyHash(repository: Repository, manifest: Manifest, part: Part
   const digest = newDigest();
   const source = await repository.store.read(backupKey(manifest.database, manifest.id, part.file), signal);
   let read = 0;
-  for await (const chunk of digest.through(source)) onBytes((read += chunk.length));
+  for await (const chunk of digest.through(source as AsyncIterable<Buffer>)) onBytes((read += chunk.length));
   if (digest.sha256 !== part.sha256) throw differs(part, "the SHA-256", part.sha256, digest.sha256);
 }
 
@@ -132,7 +133,9 @@ async function verifyContents(context: Context, repository: Repository, manifest
     if (part.file.includes(".pgdump.")) {
       const onBytes = (bytes: number): void => { context.reporter.emit({ type: "progress", step: manifest.id, bytes: done + bytes, total }); };
       const archive = await openPart(repository, manifest, part.name, identity, { signal: context.signal, onBytes });
-      await readThrough(client.command("pg_restore"), part.name, archive, context.signal);
+      const pgRestore = client.command("pg_restore");
+      if (part.name === "data") requireRows(manifest, await countArchiveRows(pgRestore, part.name, archive, context.signal));
+      else await readThrough(pgRestore, part.name, archive, context.signal);
     } else {
       const text = await openTextPart(repository, manifest, part.name, identity, context.signal);
       if (part.file.includes(".json.")) parseJson(part, text);
@@ -140,6 +143,18 @@ async function verifyContents(context: Context, repository: Repository, manifest
     done += part.plainBytes;
   }
   partNamed(manifest, "data");
+}
+
+/** The rows in the archive must be those that were counted in the dump's snapshot: no server is needed to know that. */
+function requireRows(manifest: Manifest, counts: RowCounts): void {
+  const expected = new Map<string, number>(manifest.truth.tables.flatMap(({ schema, name, kind, rows }) => (rows === undefined || (kind !== "table" && kind !== "partition") ? [] : [[`${schema}.${name}`, rows] as const])));
+  const wrong = [...new Set([...expected.keys(), ...counts.keys()])].filter((table) => (expected.get(table) ?? 0) !== (counts.get(table) ?? 0));
+  if (wrong.length === 0) return;
+  const shown = wrong.slice(0, 10).map((table) => `${table}: the manifest says ${expected.get(table) ?? "none"}, the archive holds ${counts.get(table) ?? "none"}`);
+  throw new HoldfastError("integrity", `part data: ${wrong.length} tables have other row counts than the truth: ${shown.join("; ")}`, {
+    hints: ["Do not count on this backup. Make a new one, and find out how this one was changed."],
+    details: { part: "data", tables: wrong.length },
+  });
 }
 
 function parseJson(part: Part, text: string): void {

@@ -65,17 +65,21 @@ export interface Envelope {
   readonly signature: { readonly signer: string; readonly bytes: Buffer } | null;
 }
 
-/** Longest texts, in UTF-16 units; what is longer is cut, so that an object stays far below {@link largestObject}. */
+/** Longest texts, in UTF-16 units; what is longer is cut, so that an object stays below {@link largestObject} even if all is control characters, which take seven bytes each. */
 const longest = { action: 80, name: 80, value: 300, reason: 1_000, message: 2_000 } as const;
 const mostSubjects = 20;
 
 /** Bytes of the largest object that can be an entry of ours. */
-export const largestObject = 64 * 1024;
+export const largestObject = 256 * 1024;
 
 /** `text` without secrets, then cut: a secret that straddles the cut would not be recognised after it. */
 function clean(text: string, length: number): string {
   const shown = redact(text);
   return shown.length <= length ? shown : `${shown.slice(0, length - 1).toWellFormed()}…`;
+}
+
+function cleanActor({ user, host, operator, tty }: Actor): Actor {
+  return { user: clean(user, longest.value), host: clean(host, longest.value), operator: operator === null ? null : clean(operator, longest.value), tty };
 }
 
 /** Makes the entry of a deed, safe to be kept for ever. */
@@ -85,12 +89,12 @@ export function draft(deed: Deed, context: { id: string; at: Date; actor: Actor;
     format: 1,
     id: context.id,
     at: context.at.toISOString(),
-    actor: context.actor,
+    actor: cleanActor(context.actor),
     action: clean(deed.action, longest.action),
     subject: Object.fromEntries(named.slice(0, mostSubjects).map(([name, value]) => [clean(name, longest.name), clean(value, longest.value)])),
     reason: typeof deed.reason === "string" ? clean(deed.reason, longest.reason) : null,
     outcome: deed.outcome,
-    code: deed.code ?? null,
+    code: typeof deed.code === "string" ? clean(deed.code, longest.name) : null,
     message: typeof deed.message === "string" ? clean(deed.message, longest.message) : null,
     seconds: Math.round(deed.seconds * 1000) / 1000,
     version: context.version,

@@ -79,7 +79,8 @@ export function openTimeline(options: TimelineOptions): Timeline {
       const own = entryOf(deed);
       const unkept = await pending.add(own).then(() => undefined, (error: unknown) => ({ error }));
       try {
-        for (const entry of unkept === undefined ? await pending.list() : [own]) {
+        const waiting = unkept === undefined ? await pending.list() : [];
+        for (const entry of [...waiting.filter(({ id }) => id !== own.id), own]) {
           await bring(options, entry, { pending, localCopy, late: entry.id !== own.id, kept: unkept === undefined });
         }
         return "repository";

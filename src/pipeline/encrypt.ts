@@ -30,8 +30,8 @@ export function encryptStream(recipients: readonly string[]): Stage {
 
 /**
  * Decrypts a stream with the first of `identities` that matches. Yields authenticated bytes only.
- * @throws HoldfastError `configuration` if one is not an identity; the stream throws `cannot-decrypt` if none matches
- *   and `integrity` where it is damaged, cut short or continued
+ * The stream throws HoldfastErrors: `configuration` if one is not an identity, `cannot-decrypt` if none matches,
+ * `integrity` where it is damaged, cut short or continued.
  */
 export function decryptStream(identities: readonly string[]): Stage {
   return decryptWith((decrypter) => {
@@ -82,12 +82,12 @@ async function* continued(first: Buffer, iterator: AsyncIterator<Uint8Array>): A
 }
 
 /** Encrypts a small file. */
-export function sealBytes(bytes: Uint8Array, recipients: readonly string[]): Promise<Buffer> {
+export async function sealBytes(bytes: Uint8Array, recipients: readonly string[]): Promise<Buffer> {
   return collected(encryptStream(recipients)(once(bytes)));
 }
 
 /** Decrypts a small file; throws as {@link decryptStream}'s stream does, and then gives nothing. */
-export function openBytes(bytes: Uint8Array, identities: readonly string[]): Promise<Buffer> {
+export async function openBytes(bytes: Uint8Array, identities: readonly string[]): Promise<Buffer> {
   return collected(decryptStream(identities)(once(bytes)));
 }
 

@@ -15,6 +15,9 @@ interface Running {
  * instead, after whatever it had written. A consumer that stops early kills the tool and waits for it to be gone.
  */
 export function toolOutput(tool: Running & { readonly stdout: Readable }): AsyncIterable<Buffer> & AsyncDisposable {
+  // When a child exits, Node throws away what nobody has begun to read; a listener of this kind makes it wait for us.
+  const hold = (): void => undefined;
+  tool.stdout.on("readable", hold);
   let finished = false;
   const dispose = async (): Promise<void> => {
     if (!finished) tool.kill();
@@ -37,37 +40,34 @@ export function toolOutput(tool: Running & { readonly stdout: Readable }): Async
 
 /**
  * Writes `source` to a tool's stdin, and waits until the tool has exited with 0.
- * A failing source kills the tool and is the error. A tool that ends early is reported by its own failure, not by the
- * broken pipe; one that exits with 0 although bytes were left has had enough, and the source is closed.
- * @returns whether the tool was given the whole source
+ * A failing source kills the tool and is the error. A tool that fails is reported by its own failure, not by the broken
+ * pipe. One that exits with 0 although bytes are left has had enough; the source is read to its end all the same, because
+ * only its end says that it was whole.
  */
-export async function feedTool(source: AsyncIterable<Uint8Array>, tool: Running & { readonly stdin: Writable }): Promise<boolean> {
+export async function feedTool(source: AsyncIterable<Uint8Array>, tool: Running & { readonly stdin: Writable }): Promise<void> {
   const { stdin } = tool;
   const inlet = new Inlet(source);
-  const gone = new Error("the tool takes no more input");
-  const stop = (): void => {
-    inlet.stop(gone);
-  };
-  stdin.on("error", stop);
-  tool.done.then(stop, stop);
-  let whole = true;
+  const failed = new Error("the tool failed");
+  stdin.on("error", () => undefined);
+  const ended = tool.done.catch(() => {
+    inlet.stop(failed);
+  });
   try {
     for await (const bytes of inlet) {
-      if (!stdin.write(bytes)) await room(stdin);
+      if (stdin.writable && !stdin.write(bytes)) await room(stdin);
+      // A broken pipe says that the tool is ending, not yet how.
+      if (!stdin.writable) await ended;
     }
   } catch (error) {
-    if (error !== gone) {
+    if (error !== failed) {
       tool.kill();
       stdin.destroy();
       await tool.done.catch(() => undefined);
       throw error;
     }
-    whole = false;
   }
   stdin.end();
   await tool.done;
-  await inlet.close();
-  return whole;
 }
 
 /** Resolves when `stdin` takes bytes again, or never will. */

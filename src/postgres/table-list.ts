@@ -19,6 +19,8 @@ export interface ArchiveEntry {
 /** An archive's table of contents, from its beginning; the rest of the archive is not fetched. */
 export interface ArchiveList {
   readonly entries: readonly ArchiveEntry[];
+  /** What was read of the archive: enough for whatever needs no rows. */
+  readonly head: readonly Uint8Array[];
   /** The ids of the entries that define and fill this very table. A printed line does not tell: names may hold spaces. */
   idsOf(table: TableName): Promise<ReadonlySet<number>>;
 }
@@ -28,6 +30,7 @@ export async function listArchive(pgRestore: CommandLine, archive: AsyncIterable
   const text = await list(pgRestore, ["--verbose"], archive, signal, head);
   return {
     entries: parseList(text),
+    head,
     idsOf: async ({ schema, name }) => new Set(parseList(await list(pgRestore, [`--schema=${schema}`, `--table=${name}`], head, signal)).map(({ id }) => id)),
   };
 }

@@ -36,8 +36,8 @@ CREATE DOMAIN clinic.amount AS numeric(10, 2) CHECK (VALUE >= 0);
 
 -- A number below n that depends on its arguments only: the database is the same on every machine.
 CREATE FUNCTION clinic.pick(seed bigint, topic text, n integer) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN abs(hashtextextended(topic, seed) % n)::integer;
+  AS 'SELECT abs(hashtextextended(topic, seed) % n)::integer';
 CREATE FUNCTION clinic.one_of(seed bigint, topic text, choices text[]) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  RETURN choices[1 + abs(hashtextextended(topic, seed) % cardinality(choices))];
+  AS 'SELECT choices[1 + abs(hashtextextended(topic, seed) % cardinality(choices))]';
 `;
 }

@@ -44,14 +44,15 @@ BEGIN
   NEW.updated_at := now();
   RETURN NEW;
 END $$;
-CREATE TRIGGER touch BEFORE UPDATE ON clinic.patients FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION clinic.touch();
+CREATE TRIGGER touch BEFORE UPDATE ON clinic.patients FOR EACH ROW WHEN (OLD.updated_at = NEW.updated_at) EXECUTE FUNCTION clinic.touch();
 CREATE TRIGGER audited AFTER INSERT OR UPDATE OR DELETE ON clinic.patients FOR EACH ROW EXECUTE FUNCTION audit.write();
 COMMENT ON FUNCTION audit.write() IS 'runs with the rights of the owner, so that nobody needs any on the log';
 
-CREATE FUNCTION clinic.age(born date, at date) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN extract(year FROM pg_catalog.age(at::timestamp, born::timestamp));
-CREATE PROCEDURE clinic.cancel(appointment bigint) LANGUAGE sql BEGIN ATOMIC
-  UPDATE clinic.appointments SET status = 'cancelled' WHERE id = appointment AND status = 'booked';
-END;
+CREATE FUNCTION clinic.age(born date, at date) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE 
+  AS 'SELECT extract(year FROM pg_catalog.age(at::timestamp, born::timestamp))::integer';
+CREATE PROCEDURE clinic.cancel(appointment bigint) LANGUAGE sql AS $$
+  UPDATE clinic.appointments SET status = 'cancelled' WHERE id = appointment AND status = 'booked'
+$$;
 
 CREATE VIEW clinic.open_invoices WITH (security_barrier) AS
   SELECT i.number, p.record_number, i.gross, i.issued_on FROM clinic.invoices i JOIN clinic.encounters e ON e.id = i.encounter_id JOIN clinic.patients p ON p.id = e.patient_id WHERE i.paid_on IS NULL;

@@ -24,10 +24,17 @@ export interface Workbench {
   /** Runs holdfast and fails the test unless it exits with 0. */
   ok(...args: string[]): Promise<Outcome>;
   /** Starts holdfast, to send it signals. */
-  start(...args: string[]): ReturnType<typeof execa<{ reject: false }>>;
+  start(...args: string[]): RunningCli;
 }
 
+/** A holdfast that is running; awaiting it gives its end, whatever its exit code. */
+export type RunningCli = ReturnType<typeof spawnCli>;
+
 const starter = join(import.meta.dirname, "..", "..", "bin", "dev.js");
+
+function spawnCli(args: readonly string[], folder: string, env: Readonly<Record<string, string>>) {
+  return execa(process.execPath, [starter, ...args], { env: { PATH: process.env["PATH"], HOME: folder, ...env }, extendEnv: false, cwd: folder, reject: false, stdin: "ignore" });
+}
 
 /** A fresh workbench with keys and the location of a file repository; removed after the test. */
 export async function workbench(databaseUrl: string, extra: Record<string, string> = {}): Promise<Workbench> {
@@ -46,8 +53,7 @@ export async function workbench(databaseUrl: string, extra: Record<string, strin
     XDG_CONFIG_HOME: join(folder, "config"),
     ...extra,
   };
-  const start: Workbench["start"] = (...args) =>
-    execa(process.execPath, [starter, ...args], { env: { PATH: process.env["PATH"], HOME: folder, ...env }, extendEnv: false, cwd: folder, reject: false, stdin: "ignore" });
+  const start: Workbench["start"] = (...args) => spawnCli(args, folder, env);
   const run: Workbench["run"] = async (...args) => {
     const { exitCode = -1, stdout, stderr } = await start(...args);
     return { code: exitCode, stdout, stderr, json: <T>() => JSON.parse(stdout) as T };

@@ -3,7 +3,7 @@ import { execaSync } from "execa";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 
 import { type Context, databaseNamed, openWorkplace, reachTarget, requireIdentities } from "../../src/app/context.ts";
 import { createBackup } from "../../src/app/create-backup.ts";
@@ -95,7 +95,8 @@ function benchOf(folder: string, context: Context, events: Event[], listen: Benc
         await workplace.close();
       });
       const identity = await openBackupKey(workplace.repository, manifest, await requireIdentities(context.config));
-      return { context, workplace, server, admin, manifest, identity, target, options: { ...plain, ...options } };
+      const { pid: adminPid } = await admin.row<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      return { context, workplace, server, admin, adminPid, manifest, identity, target, options: { ...plain, ...options } };
     },
     republish: async (manifest, change) => {
       const signer = loadSigner(await readFile(context.config.signingKeyFile!, "utf8"), "test");
@@ -122,4 +123,9 @@ export async function databasesLike(prefix: string): Promise<string[]> {
 export function runSqlNow(database: string, sql: string): void {
   const { psql, env } = targetOf(database);
   execaSync(psql[0], ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql], { env });
+}
+
+/** A text that holds `part`, as an expectation. */
+export function containing(part: string): string {
+  return expect.stringContaining(part) as string;
 }

@@ -9,6 +9,7 @@ import type { CatalogQuery } from "./catalog/query.ts";
 import { relationQueries } from "./catalog/relations.ts";
 import { typeQueries } from "./catalog/types.ts";
 import { textSha256 } from "./digest.ts";
+import { releasingLocks } from "./locks.ts";
 import { fixOutput } from "./output-settings.ts";
 import type { CatalogEntry, SchemaTruth } from "./truth.ts";
 
@@ -24,12 +25,14 @@ export async function readCatalog(session: Session): Promise<CatalogEntry[]> {
     "SELECT current_setting('server_version_num')::int AS server, current_setting('server_encoding') AS encoding",
   );
   const entries: CatalogEntry[] = [];
-  for (const { kind, sql } of queries) {
-    const found = await session.rows<{ identity: string; sha256: string }>(
-      `SELECT q.identity, encode(${textSha256("(to_jsonb(q) - 'identity')::text", encoding)}, 'hex') AS sha256 FROM (${sql(server)}) q`,
-    );
-    for (const { identity, sha256 } of found) entries.push({ kind, identity, sha256 });
-  }
+  await releasingLocks(session, async () => {
+    for (const { kind, sql } of queries) {
+      const found = await session.rows<{ identity: string; sha256: string }>(
+        `SELECT q.identity, encode(${textSha256("(to_jsonb(q) - 'identity')::text", encoding)}, 'hex') AS sha256 FROM (${sql(server)}) q`,
+      );
+      for (const { identity, sha256 } of found) entries.push({ kind, identity, sha256 });
+    }
+  });
   return entries.toSorted(inOrder);
 }
 

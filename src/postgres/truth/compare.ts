@@ -49,7 +49,7 @@ const nameOf = ({ schema, name }: TableName): string => `${schema}.${name}`;
 function compareTables(expected: readonly TableTruth[], found: readonly TableTruth[], options: CompareOptions): Difference[] {
   const kept = (tables: readonly TableTruth[]) => tables.filter((table) => options.tables?.(table) ?? true);
   return [...pairs(kept(expected), kept(found), nameOf)].flatMap(([object, before, after]): Difference[] => {
-    if (before === undefined || after === undefined) return [{ what: "table", object, expected: before?.kind ?? absent, found: after?.kind ?? absent, severity: "differs" }];
+    if (before?.kind !== after?.kind || before === undefined || after === undefined) return [{ what: "table", object, expected: before?.kind ?? absent, found: after?.kind ?? absent, severity: "differs" }];
     // A restore fills materialized views anew, so a copy of one that was out of date at the source is right and different.
     const severity = before.kind === "materialized-view" ? "note" : "differs";
     if (options.scope === "schema" || before.rows === undefined) return [];

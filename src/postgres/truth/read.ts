@@ -20,7 +20,9 @@ export const largeObjectsChoice = "pg_largeobject";
 
 /**
  * Reads what the database holds. Run it inside `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY` with the dump's snapshot.
- * @throws SqlError when the role may not read a table (as pg_dump would fail on it)
+ * Leaves the session's search path empty and its output settings fixed.
+ * @throws SqlError when the role may not read a table (pg_dump would fail on it too)
+ * @throws HoldfastError `dump-failed` when an object was dropped since the snapshot
  */
 export async function readTruth(session: Session, options: ReadTruthOptions): Promise<Truth> {
   await fixOutput(session);

@@ -4,6 +4,7 @@
  */
 import { identifier, type Session } from "../session.ts";
 import { notOfExtension, userSchema } from "./catalog/query.ts";
+import { releasingLocks } from "./locks.ts";
 import { byName } from "./tables.ts";
 import type { SequenceTruth } from "./truth.ts";
 
@@ -32,7 +33,9 @@ export async function readSequences(session: Session): Promise<SequenceTruth[]> 
         ? `SELECT ${at} AS at, s.last_value::text AS "lastValue", s.is_called AS "isCalled" FROM ${identifier(schema)}.${identifier(name)} s`
         : `SELECT ${at}, NULL::text, false`,
     );
-    const answers = await session.rows<{ at: number; lastValue: string | null; isCalled: boolean }>(queries.join("\nUNION ALL\n"));
+    const answers = await releasingLocks(session, () =>
+      session.rows<{ at: number; lastValue: string | null; isCalled: boolean }>(queries.join("\nUNION ALL\n")),
+    );
     for (const { at, lastValue, isCalled } of answers.toSorted((a, b) => a.at - b.at)) {
       const sequence = batch[at];
       if (sequence !== undefined) found.push({ schema: sequence.schema, name: sequence.name, lastValue, isCalled, increment: sequence.increment });

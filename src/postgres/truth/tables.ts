@@ -2,6 +2,7 @@
 import { identifier, type Session } from "../session.ts";
 import { notOfExtension, userSchema } from "./catalog/query.ts";
 import { type DigestColumn, digestOfSum, first64, rowText, textSha256 } from "./digest.ts";
+import { releasingLocks } from "./locks.ts";
 import type { TableKind, TableTruth } from "./truth.ts";
 
 export interface TableName {
@@ -31,6 +32,13 @@ interface ListedTable extends TableName {
   readonly root: TableName | null;
 }
 
+interface Counted {
+  /** The table's place in the batch. */
+  readonly at: number;
+  readonly rows: number;
+  readonly sum: string | null;
+}
+
 /** Extensions' own tables hold what CREATE EXTENSION puts there; pg_dump carries only those registered as configuration. */
 const listSql = `
   SELECT n.nspname AS schema, c.relname AS name,
@@ -57,7 +65,7 @@ export async function readTables(session: Session, encoding: string, options: Re
   let done = 0;
   for (const batch of batches(listed)) {
     const queries = batch.flatMap((table, at) => (table.readable ? [countSql(table, at, isChosen(table, options.digests), encoding)] : []));
-    const answers = queries.length === 0 ? [] : await session.rows<{ at: number; rows: number; sum: string | null }>(queries.join("\nUNION ALL\n"));
+    const answers = queries.length === 0 ? [] : await releasingLocks(session, () => session.rows<Counted>(queries.join("\nUNION ALL\n")));
     const answerOf = new Map(answers.map((answer) => [answer.at, answer]));
     for (const [at, table] of batch.entries()) counted.set(table, truthOf(table, answerOf.get(at), isChosen(table, options.digests)));
     done += batch.length;
@@ -66,7 +74,7 @@ export async function readTables(session: Session, encoding: string, options: Re
   return listed.flatMap((table) => counted.get(table) ?? []);
 }
 
-function truthOf({ schema, name, kind, readable }: ListedTable, answer: { rows: number; sum: string | null } | undefined, digest: boolean): TableTruth {
+function truthOf({ schema, name, kind, readable }: ListedTable, answer: Counted | undefined, digest: boolean): TableTruth {
   // A materialized view that was never filled cannot be read: it has no rows, and its catalog entry says why.
   if (answer === undefined) return { schema, name, kind, ...(kind === "materialized-view" && !readable && { rows: 0 }) };
   return { schema, name, kind, rows: answer.rows, ...(digest && kind !== "partitioned" && { digest: digestOfSum(answer.sum) }) };

@@ -45,6 +45,16 @@ describe("recording", () => {
     expect(decode(object!.bytes)?.entry.message).toMatch(/^x+ \*\*\* an…$/);
   });
 
+  it("recognises its own entry also when every text is as long and as odd as can be", async () => {
+    const { store, keys, open } = await bench();
+    const odd = "\u0001".repeat(5_000);
+    const timeline = open({ actor: { user: odd, host: odd, operator: odd, tty: true }, version: "0.1.0" });
+    const subject = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [String.fromCharCode(1 + n).repeat(100), odd]));
+    await timeline.record({ action: odd, subject, reason: odd, outcome: "failed", code: odd, message: odd, seconds: 1 });
+    await timeline.record(deed("b"));
+    expect(await verifyTimeline(store, { trusted: keys.trusted, local: timeline.localCopy })).toMatchObject({ entries: 2, signed: 2, problems: [], warnings: [] });
+  });
+
   it("reads one folder's listing and one object to append to ten thousand", async () => {
     const { store, timeline } = await bench();
     await timeline.record(deed("a"));
@@ -85,7 +95,7 @@ describe("recording", () => {
   it("chains over a head that is no entry, whatever its size", async () => {
     const { store, timeline, keys } = await bench();
     await timeline.record(deed("a"));
-    store.objects.set("timeline/2026/0000000002.json", { bytes: Buffer.alloc(200_000, "x"), modified: new Date() });
+    store.objects.set("timeline/2026/0000000002.json", { bytes: Buffer.alloc(300_000, "x"), modified: new Date() });
     store.objects.set("timeline/2027/readme.txt", { bytes: Buffer.from("hello"), modified: new Date() });
     expect(await timeline.record(deed("b"))).toBe("repository");
     const { problems } = await verifyTimeline(store, { trusted: keys.trusted });

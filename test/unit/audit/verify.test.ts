@@ -105,7 +105,7 @@ for (const local of [true, false]) {
     });
 
     it("names garbage, whatever it is", async () => {
-      for (const bytes of [Buffer.alloc(0), Buffer.from("{}"), Buffer.from("null"), Buffer.from([0xff, 0xfe]), Buffer.alloc(100_000), Buffer.from('{"entry":"{}","signer":null,"signature":null}'), Buffer.from('{"entry":"x","signer":null,"signature":null}')]) {
+      for (const bytes of [Buffer.alloc(0), Buffer.from("{}"), Buffer.from("null"), Buffer.from([0xff, 0xfe]), Buffer.alloc(300_000), Buffer.from('{"entry":"{}","signer":null,"signature":null}'), Buffer.from('{"entry":"x","signer":null,"signature":null}')]) {
         expect(named(await tampered(({ put }) => { put(key(3), bytes); }, { local }))).toEqual([[3, "garbage"]]);
       }
       const report = await tampered(({ put }) => { for (const name of ["timeline/x", "timeline/2026/3.json", "timeline/2026/0000000000.json", "timeline/2026/0000000003.json.bak"]) put(name, Buffer.from("x")); }, { local });

@@ -131,6 +131,7 @@ describe("encryptStream and decryptStream", () => {
 
   it("refuse to start without a recipient", () => {
     expect(() => encryptStream([])).toThrow(/^no recipient/);
+    return expect(sealBytes(Buffer.from("hello"), [])).rejects.toThrow(/^no recipient/);
   });
 
   it.each(["", "a", "age-encryption.org/v2\n-> X25519 a\n", "PGDMP…", "-----BEGIN AGE ENCRYPTED FILE-----\n"])("refuse %j as no age file", async (text) => {

@@ -26,6 +26,17 @@ describe("toolOutput", () => {
     expect((await collect(toolOutput(startTool(["printf", "hello"])))).toString()).toBe("hello");
   });
 
+  it("gives it also when the tool had exited before anybody began to read", async () => {
+    const tool = startTool(["printf", "hello"]);
+    const output = toolOutput(tool);
+    const exited = Promise.withResolvers<undefined>();
+    const poll = setInterval(() => { if (gone(tool)) exited.resolve(undefined); }, 5);
+    await exited.promise;
+    clearInterval(poll);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await collect(output)).toString()).toBe("hello");
+  });
+
   it("fails when the tool wrote half and exited with 3, and so does everything behind it", async () => {
     const { bytes, error } = await outcome(toolOutput(startTool([fixture("half-then-3")])));
     expect(bytes.toString()).toMatch(/row 4999 of ten thousand\n$/);
@@ -88,7 +99,7 @@ describe("feedTool", () => {
     const tool = startTool(["sha256sum"]);
     const answer = collect(toolOutput(tool));
     const bytes = noise(3_000_000);
-    expect(await feedTool(inPieces(bytes, 100_000), tool)).toBe(true);
+    await feedTool(inPieces(bytes, 100_000), tool);
     expect((await answer).toString()).toBe(`${sha256(bytes)}  -\n`);
   });
 
@@ -134,8 +145,14 @@ describe("feedTool", () => {
     await expect(feedTool(silent(), startTool([fixture("reads-one-line"), "4"]))).rejects.toMatchObject({ exitCode: 4 });
   });
 
-  it("says when the tool had enough before the source ended", async () => {
-    expect(await feedTool(inPieces(Buffer.alloc(5_000_000, "a line\n"), 65_536), startTool([fixture("reads-one-line")]))).toBe(false);
+  it("reads the source to its end when the tool has had enough, so that damage behind that point is still found", async () => {
+    let read = 0;
+    async function* damaged(): AsyncGenerator<Uint8Array, void, undefined> {
+      for (; read < 5_000_000; read += 65_536) yield await Promise.resolve(Buffer.alloc(65_536, "a line\n"));
+      throw new Error("damaged at the end");
+    }
+    await expect(feedTool(damaged(), startTool([fixture("reads-one-line")]))).rejects.toThrow("damaged at the end");
+    expect(read).toBeGreaterThanOrEqual(5_000_000);
   });
 
   it("reports a tool that read everything and failed then", async () => {
@@ -165,7 +182,7 @@ describe("feedTool", () => {
         yield await Promise.resolve(Buffer.alloc(50_000));
       }
     }
-    expect(await feedTool(counted(), { stdin, done: done.promise, kill: () => undefined })).toBe(true);
+    await feedTool(counted(), { stdin, done: done.promise, kill: () => undefined });
     expect(most).toBeLessThanOrEqual(200_000);
   });
 });

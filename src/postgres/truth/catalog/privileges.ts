@@ -57,6 +57,10 @@ const own = ({ catalog, namespace }: Owned): string =>
     ? userMade(catalog, "o.oid")
     : `(EXISTS (SELECT FROM pg_namespace n WHERE n.oid = o.${namespace} AND ${userSchema("n")}) AND ${notOfExtension(catalog, "o.oid")})`;
 
+/** False for what belongs to a session and ends with it. */
+const lasting = ({ namespace }: Owned): string =>
+  namespace === null ? "true" : `NOT EXISTS (SELECT FROM pg_namespace n WHERE n.oid = o.${namespace} AND n.nspname ~ '^pg_(toast_)?temp_')`;
+
 const named = (catalog: string, oid: string, column = "0"): string =>
   `(SELECT concat(type, ' ', identity) FROM pg_identify_object(${catalog}, ${oid}, ${column}))`;
 
@@ -82,7 +86,7 @@ const accessControl: CatalogQuery = {
         return [`SELECT ${named(`'${owned.catalog}'::regclass`, "o.oid")} AS identity,
           ${grants(`coalesce(o.${column}, acldefault(${letter}, o.${owned.owner}))`)} AS grants
           FROM ${owned.catalog} o WHERE ${owned.where ?? "true"}
-          AND (${own(owned)} OR o.${column} IS NOT NULL AND ${grants(`o.${column}`)} <> ${grants(initial)})`];
+          AND (${own(owned)} OR o.${column} IS NOT NULL AND ${lasting(owned)} AND ${grants(`o.${column}`)} <> ${grants(initial)})`];
       })
       .join("\nUNION ALL\n"),
 };
@@ -112,7 +116,8 @@ const largeObjectGrants = largeObjects("acl", `format('%s %s', o.oid, ${grants("
 
 /** True for what may carry a comment or label of a user: not the server's own objects (the public schema apart), not an extension's. */
 const described = `(d.objoid >= 16384 OR d.classoid = 'pg_largeobject'::regclass OR d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200)
-  AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')`;
+  AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')
+  AND NOT EXISTS (SELECT FROM pg_class t WHERE d.classoid = 'pg_class'::regclass AND t.oid = d.objoid AND t.relpersistence = 't')`;
 
 const comments: CatalogQuery = {
   kind: "comment",

@@ -1,0 +1,51 @@
+/**
+ * Object Lock. Retention is set by a request of its own after the object is there, and read back: some servers take the
+ * lock headers of an upload and drop them without a word.
+ */
+import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
+
+import { HoldfastError } from "../errors.ts";
+import type { ObjectLock } from "./options.ts";
+import type { S3Bucket } from "./s3-bucket.ts";
+import { httpStatusOf, serviceErrorName } from "./s3-errors.ts";
+
+/** Keys with this segment are made to be released again, and never retained. */
+const released = "locks";
+
+export function isRetained(key: string): boolean {
+  return !key.split("/").includes(released);
+}
+
+/**
+ * Protects the object and proves it.
+ * @throws HoldfastError `store-failed` when the store does not show the retention afterwards; the SDK's errors
+ */
+export async function retain(bucket: S3Bucket, fullKey: string, lock: ObjectLock, versionId: string | undefined): Promise<void> {
+  const target = { Bucket: bucket.name, Key: fullKey, ...(versionId !== undefined && { VersionId: versionId }) };
+  const mode = lock.mode === "governance" ? "GOVERNANCE" : "COMPLIANCE";
+  const until = new Date(Math.ceil((Date.now() + lock.days * 86_400_000) / 1000) * 1000);
+  const hints = ["Create the bucket with object lock enabled; it cannot be added to every store's buckets later."];
+  try {
+    await bucket.client.send(new PutObjectRetentionCommand({ ...target, Retention: { Mode: mode, RetainUntilDate: until } }));
+  } catch (error) {
+    const name = serviceErrorName(error);
+    if (name !== "InvalidRequest" && name !== "InvalidBucketState" && name !== "ObjectLockConfigurationNotFoundError") throw error;
+    throw new HoldfastError("store-failed", `bucket "${bucket.name}" has no object lock, so ${fullKey} cannot be retained`, { hints, cause: error });
+  }
+  const { Retention: shown } = await bucket.client.send(new GetObjectRetentionCommand(target));
+  if (shown?.Mode !== mode || shown.RetainUntilDate === undefined || shown.RetainUntilDate.getTime() < until.getTime() - 1000) {
+    const found = shown?.Mode === undefined ? "none" : `${shown.Mode} until ${shown.RetainUntilDate?.toISOString() ?? "no date"}`;
+    throw new HoldfastError("store-failed", `the store shows another retention of ${fullKey} than was set: ${found} instead of ${mode} until ${until.toISOString()}`, { hints });
+  }
+}
+
+/** Has the bucket object lock? */
+export async function hasObjectLock(bucket: S3Bucket): Promise<boolean> {
+  try {
+    const { ObjectLockConfiguration: found } = await bucket.client.send(new GetObjectLockConfigurationCommand({ Bucket: bucket.name }));
+    return found?.ObjectLockEnabled === "Enabled";
+  } catch (error) {
+    if (serviceErrorName(error) === "ObjectLockConfigurationNotFoundError" || (httpStatusOf(error) === 404 && serviceErrorName(error) !== "NoSuchBucket")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,284 @@
+/** A repository in a bucket of S3 or of a server that speaks it. Loaded only when used: see open.ts. */
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectVersionsCommand,
+  type ListObjectsV2CommandOutput,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
+import { Readable } from "node:stream";
+
+import { HoldfastError, cancelled, throwIfCancelled } from "../errors.ts";
+import { checkKey, checkPrefix } from "./keys.ts";
+import { endpointOf } from "./location.ts";
+import type { LockingStore } from "./object-lock.ts";
+import type { StoreOptions } from "./options.ts";
+import { checkedBody, explained } from "./s3-body.ts";
+import { type S3Bucket, placementOf } from "./s3-bucket.ts";
+import { createClient } from "./s3-client.ts";
+import { httpStatusOf, s3Failure, serviceErrorName, triesOf } from "./s3-errors.ts";
+import { hasObjectLock, isRetained, retain } from "./s3-retention.ts";
+import { abortUpload, listUploads } from "./s3-undo.ts";
+import { uploadStream } from "./s3-upload.ts";
+import type { PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
+
+/** @param prefix - without slashes around it; may be empty */
+export function openS3Store(bucket: string, prefix: string, options: StoreOptions): LockingStore {
+  return new S3Store(bucket, prefix, options);
+}
+
+/** The endpoint that the SDK will take, as far as it can be known without asking its configuration files. */
+function endpointIn(options: StoreOptions): string | undefined {
+  const endpoint = options.endpoint ?? process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"];
+  return endpoint === undefined || endpoint === "" ? undefined : endpointOf(endpoint);
+}
+
+function isSafe(endpoint: string | undefined): boolean {
+  if (endpoint === undefined) return true;
+  const { protocol, hostname } = new URL(endpoint);
+  return protocol === "https:" || hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+class S3Store implements LockingStore {
+  readonly url: string;
+  readonly objectLock: StoreOptions["objectLock"];
+  readonly #bucket: S3Bucket;
+  readonly #prefix: string;
+  readonly #serverDate: () => Date | undefined;
+  #bucketSeen = false;
+
+  constructor(bucket: string, prefix: string, options: StoreOptions) {
+    const endpoint = endpointIn(options);
+    const watched = createClient(options);
+    this.#bucket = { client: watched.client, name: bucket, place: { bucket, endpoint }, options, safeTransport: isSafe(endpoint) };
+    this.#prefix = prefix === "" ? "" : `${prefix}/`;
+    this.#serverDate = () => watched.serverDate();
+    this.objectLock = options.objectLock;
+    this.url = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}${endpoint === undefined ? "" : `?endpoint=${endpoint}`}`;
+  }
+
+  async put(key: string, bytes: Uint8Array, condition?: PutCondition): Promise<string | undefined> {
+    const target = this.#targetOf(key);
+    return this.#doing(`cannot write ${key}`, async () => {
+      try {
+        const answer = await this.#bucket.client.send(
+          new PutObjectCommand({ ...target, ...placementOf(this.#bucket.options), ...conditionOf(condition), Body: bytes, ContentLength: bytes.length }),
+        );
+        await this.#retain(target.Key, answer.VersionId);
+        return versionOf(answer.ETag, key);
+      } catch (error) {
+        if (condition === undefined || !isLost(error)) throw error;
+        return await this.#ownAfterAll(key, bytes, error);
+      }
+    });
+  }
+
+  async write(key: string, source: AsyncIterable<Uint8Array>, options: WriteOptions = {}): Promise<number> {
+    return uploadStream(this.#bucket, this.#targetOf(key).Key, source, options);
+  }
+
+  async get(key: string): Promise<StoredBytes | undefined> {
+    const target = this.#targetOf(key);
+    return this.#doing(`cannot read ${key}`, async () => {
+      const answer = await this.#unlessMissing(this.#bucket.client.send(new GetObjectCommand(target)));
+      if (answer === undefined) return undefined;
+      const chunks: Buffer[] = [];
+      for await (const chunk of checkedBody(answer, key)) chunks.push(chunk);
+      return { bytes: Buffer.concat(chunks), version: versionOf(answer.ETag, key) };
+    });
+  }
+
+  async read(key: string, signal?: AbortSignal): Promise<Readable> {
+    throwIfCancelled(signal);
+    const target = this.#targetOf(key);
+    const doing = `cannot read ${key}`;
+    try {
+      const answer = await this.#unlessMissing(this.#bucket.client.send(new GetObjectCommand(target), signal ? { abortSignal: signal } : {}));
+      if (answer === undefined) throw new HoldfastError("not-found", `there is no ${key} in ${this.url}`);
+      const { place } = this.#bucket;
+      const stream = Readable.from(explained(checkedBody(answer, key), (error) => s3Failure(error, doing, place, signal)), { objectMode: false });
+      const onAbort = () => stream.destroy(cancelled(signal));
+      signal?.addEventListener("abort", onAbort);
+      stream.once("close", () => {
+        signal?.removeEventListener("abort", onAbort);
+        if (answer.Body instanceof Readable) answer.Body.destroy();
+      });
+      return stream;
+    } catch (error) {
+      throw s3Failure(error, doing, this.#bucket.place, signal);
+    }
+  }
+
+  async head(key: string): Promise<StoredObject | undefined> {
+    const target = this.#targetOf(key);
+    return this.#doing(`cannot look at ${key}`, async () => {
+      const found = await this.#unlessMissing(this.#bucket.client.send(new HeadObjectCommand(target)));
+      if (found === undefined) {
+        // A HEAD's 404 does not say whether the key or the whole bucket is missing.
+        await this.#seeBucket();
+        return undefined;
+      }
+      return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0) };
+    });
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredObject, void, undefined> {
+    for await (const { Contents: objects = [] } of this.#pages(prefix, false)) {
+      for (const { Key: key, Size: bytes, LastModified: modified } of objects) {
+        if (key !== undefined) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0) };
+      }
+    }
+  }
+
+  async *listFolders(prefix: string): AsyncGenerator<string, void, undefined> {
+    for await (const { CommonPrefixes: folders = [] } of this.#pages(prefix, true)) {
+      for (const { Prefix: folder } of folders) {
+        if (folder !== undefined) yield folder.slice(this.#prefix.length + prefix.length, -1);
+      }
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const target = this.#targetOf(key);
+    await this.#doing(`cannot delete ${key}`, async () => {
+      if (this.objectLock && !isRetained(key)) await this.#deleteVersions(target.Key);
+      else await this.#bucket.client.send(new DeleteObjectCommand(target));
+    });
+  }
+
+  async *unfinishedUploads(prefix: string): AsyncGenerator<UnfinishedUpload, void, undefined> {
+    checkPrefix(prefix);
+    try {
+      for await (const { Key: key, Initiated: startedAt } of listUploads(this.#bucket, this.#prefix + prefix)) {
+        yield { key: key.slice(this.#prefix.length), startedAt: startedAt ?? new Date(0) };
+      }
+    } catch (error) {
+      throw s3Failure(error, "cannot list unfinished uploads", this.#bucket.place);
+    }
+  }
+
+  async abortUploads(prefix: string): Promise<number> {
+    checkPrefix(prefix);
+    return this.#doing("cannot abort unfinished uploads", async () => {
+      const aborted = new Set<string>();
+      // A part that was under way may bring an upload back: list again until nothing is shown.
+      for (let rounds = 0; rounds < 10; rounds++) {
+        let shown = 0;
+        for await (const { Key: key, UploadId: id } of listUploads(this.#bucket, this.#prefix + prefix)) {
+          shown++;
+          await abortUpload(this.#bucket, key, id);
+          aborted.add(id);
+        }
+        if (shown === 0) return aborted.size;
+      }
+      throw new HoldfastError("store-failed", `unfinished uploads below "${prefix}" are still shown after they were aborted`);
+    });
+  }
+
+  freeBytes(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  async clock(): Promise<Date | undefined> {
+    return this.#doing("cannot ask for the time", async () => {
+      await this.#bucket.client.send(new HeadBucketCommand({ Bucket: this.#bucket.name }));
+      return this.#serverDate();
+    });
+  }
+
+  async hasObjectLock(): Promise<boolean> {
+    return this.#doing("cannot ask for object lock", () => hasObjectLock(this.#bucket));
+  }
+
+  close(): Promise<void> {
+    this.#bucket.client.destroy();
+    return Promise.resolve();
+  }
+
+  #targetOf(key: string): { readonly Bucket: string; readonly Key: string } {
+    checkKey(key);
+    return { Bucket: this.#bucket.name, Key: this.#prefix + key };
+  }
+
+  async #doing<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw s3Failure(error, doing, this.#bucket.place);
+    }
+  }
+
+  async #retain(fullKey: string, versionId: string | undefined): Promise<void> {
+    if (this.objectLock && isRetained(fullKey)) await retain(this.#bucket, fullKey, this.objectLock, versionId);
+  }
+
+  /** A first try may have been carried out and its answer lost; then the second meets our own object. */
+  async #ownAfterAll(key: string, bytes: Uint8Array, error: unknown): Promise<string | undefined> {
+    if (triesOf(error) === 1) return undefined;
+    const present = await this.get(key);
+    return present?.bytes.equals(bytes) === true ? present.version : undefined;
+  }
+
+  async #unlessMissing<T>(request: Promise<T>): Promise<T | undefined> {
+    try {
+      return await request;
+    } catch (error) {
+      if (httpStatusOf(error) === 404 && serviceErrorName(error) !== "NoSuchBucket") return undefined;
+      throw error;
+    }
+  }
+
+  async #seeBucket(): Promise<void> {
+    if (this.#bucketSeen) return;
+    await this.#bucket.client.send(new ListObjectsV2Command({ Bucket: this.#bucket.name, Prefix: this.#prefix, MaxKeys: 1 }));
+    this.#bucketSeen = true;
+  }
+
+  async *#pages(prefix: string, folders: boolean): AsyncGenerator<ListObjectsV2CommandOutput, void, undefined> {
+    checkPrefix(prefix);
+    let token: string | undefined;
+    do {
+      const page: ListObjectsV2CommandOutput = await this.#doing("cannot list the repository", () =>
+        this.#bucket.client.send(
+          new ListObjectsV2Command({
+            Bucket: this.#bucket.name,
+            Prefix: this.#prefix + prefix,
+            ...(folders && { Delimiter: "/" }),
+            ...(token !== undefined && { ContinuationToken: token }),
+          }),
+        ),
+      );
+      yield page;
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  /** In a bucket with object lock a plain delete keeps every version; those of a released lock are litter. */
+  async #deleteVersions(fullKey: string): Promise<void> {
+    const { Versions: versions = [], DeleteMarkers: markers = [] } = await this.#bucket.client.send(new ListObjectVersionsCommand({ Bucket: this.#bucket.name, Prefix: fullKey }));
+    for (const { Key: key, VersionId: version } of [...versions, ...markers]) {
+      if (key !== fullKey) continue;
+      await this.#bucket.client.send(new DeleteObjectCommand({ Bucket: this.#bucket.name, Key: key, ...(version !== undefined && { VersionId: version }) }));
+    }
+  }
+}
+
+function conditionOf(condition: PutCondition | undefined): { IfNoneMatch?: string; IfMatch?: string } {
+  if (condition === undefined) return {};
+  return "ifAbsent" in condition ? { IfNoneMatch: "*" } : { IfMatch: condition.ifVersion };
+}
+
+/** Was somebody else first? If-Match over a key that is gone answers 404, a race in progress 409. */
+function isLost(error: unknown): boolean {
+  const status = httpStatusOf(error);
+  return status === 412 || status === 409 || (status === 404 && serviceErrorName(error) !== "NoSuchBucket");
+}
+
+/** The bare ETag: some servers compare If-Match with it and never match a quoted one; none minds the missing quotes. */
+function versionOf(etag: string | undefined, key: string): string {
+  if (etag === undefined) throw new HoldfastError("store-failed", `the store gives no ETag for ${key}, so it cannot replace conditionally`);
+  return etag.replaceAll('"', "");
+}
