@@ -85,7 +85,8 @@ export async function exchange(context: Context, server: Server, names: Exchange
         return;
       } catch (error) {
         if (!(error instanceof SqlError)) throw error;
-        if (error.sqlState !== objectInUse || attempt === attempts) throw await renameFailure(error, ender, live);
+        const { prepared } = await ender.row<{ prepared: number }>(`SELECT count(*) AS prepared FROM pg_prepared_xacts WHERE database = ${literal(live)}`);
+        if (error.sqlState !== objectInUse || prepared > 0 || attempt === attempts) throw await renameFailure(error, ender, live, prepared);
       }
     }
   } finally {
@@ -111,9 +112,8 @@ async function renameAmidClients(admin: Session, ender: Session, statements: rea
   await renaming.catch((error: unknown) => { throw error instanceof SqlError && denied instanceof SqlError && denied.sqlState === insufficientPrivilege ? denied : error; });
 }
 
-async function renameFailure(error: SqlError, admin: Session, live: string): Promise<HoldfastError> {
-  const { prepared, clients } = await admin.row<{ prepared: number; clients: number }>(`
-    SELECT (SELECT count(*) FROM pg_prepared_xacts WHERE database = ${literal(live)}) AS prepared, (SELECT count(*) FROM pg_stat_activity WHERE datname = ${literal(live)}) AS clients`);
+async function renameFailure(error: SqlError, admin: Session, live: string, prepared: number): Promise<HoldfastError> {
+  const { clients } = await admin.row<{ clients: number }>(`SELECT count(*) AS clients FROM pg_stat_activity WHERE datname = ${literal(live)}`);
   const why = prepared > 0 ? `${prepared} prepared transactions hold it` : error.sqlState === objectInUse ? `${clients} connections did not end` : error.message;
   return new HoldfastError("restore-failed", `the databases could not be renamed: ${why}; ${live} is unchanged and open`, {
     hints: [

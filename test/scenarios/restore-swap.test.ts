@@ -102,7 +102,7 @@ describe("a swap", () => {
     await here.backup();
     const { psql, env } = targetOf(database.name);
     const state = { stop: false, done: 0 };
-    const loops = Array.from({ length: 4 }, async () => {
+    const loops = Array.from({ length: 2 }, async () => {
       while (!state.stop) {
         const { exitCode } = await execa(psql[0], ["-X", "-q", "-c", "INSERT INTO pings DEFAULT VALUES"], { env, reject: false });
         if (exitCode === 0) state.done += 1;

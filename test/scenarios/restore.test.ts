@@ -1,30 +1,19 @@
 /** Restores beside: what comes back, what is refused, and that nothing is left of one that failed. */
 import { readdir } from "node:fs/promises";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { bench, containing, databasesLike, runSqlNow } from "../harness/context.ts";
-import { createDatabase, dropDatabase, runSql, withSession } from "../harness/postgres.ts";
+import { copyName, source } from "../harness/databases.ts";
+import { createDatabase, runSql, withSession } from "../harness/postgres.ts";
 
 const people = `
   CREATE TABLE people (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
   INSERT INTO people (name) SELECT 'person ' || n FROM generate_series(1, 100) n;
 `;
 
-async function source(sql = people): ReturnType<typeof createDatabase> {
-  const database = await createDatabase();
-  await runSql(database.name, sql);
-  return database;
-}
-
-/** A name for a copy, dropped after the test with everything that was made on its way. */
-function copyName(suffix = "_copy", base = `c_${Math.random().toString(36).slice(2, 10)}`): string {
-  onTestFinished(async () => { for (const name of await databasesLike(base)) await dropDatabase(name); });
-  return base + suffix;
-}
-
 describe("which backup", () => {
   test("as-of takes the newest snapshot not after the instant, to the millisecond", async () => {
-    const database = await source();
+    const database = await source(people);
     const here = await bench(database.url);
     const [first, second] = [await here.backup(), await here.backup()];
     const into = copyName();
@@ -38,7 +27,7 @@ describe("which backup", () => {
 });
 
 test("a target is made under exactly the name that was given, whatever is in it", async () => {
-  const database = await source();
+  const database = await source(people);
   const here = await bench(database.url);
   await here.backup();
   const dash = `-c${Math.random().toString(36).slice(2, 10)}`;
@@ -55,7 +44,7 @@ test("a target is made under exactly the name that was given, whatever is in it"
 
 describe("the target", () => {
   test("that is there and empty is replaced, its place taken by the copy", async () => {
-    const database = await source();
+    const database = await source(people);
     const here = await bench(database.url);
     await here.backup();
     const target = await createDatabase();
@@ -64,7 +53,7 @@ describe("the target", () => {
   });
 
   test("that holds anything is refused, and the hint names --swap", async () => {
-    const database = await source();
+    const database = await source(people);
     const here = await bench(database.url);
     await here.backup();
     const target = await createDatabase();
@@ -78,7 +67,7 @@ describe("the target", () => {
   });
 
   test("that was made and filled while the restore ran stays as it is, and so does the proved copy", async () => {
-    const database = await source();
+    const database = await source(people);
     const here = await bench(database.url);
     await here.backup();
     const target = copyName();
@@ -94,7 +83,7 @@ describe("the target", () => {
 });
 
 test("a dry run changes nothing and leaves no entry that claims a restore", async () => {
-  const database = await source();
+  const database = await source(people);
   const here = await bench(database.url);
   await here.backup();
   const before = await databasesLike("");
