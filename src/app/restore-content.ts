@@ -1,4 +1,5 @@
 /** The parts of a backup on their way into a database that nobody uses yet. */
+import { createReadStream } from "node:fs";
 import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { HoldfastError, systemCodeOf } from "../errors.ts";
 import { restoreFile, type RestoreOptions as ArchiveOptions, restoreStream, scriptOf } from "../postgres/archive.ts";
 import { mapRoles, rolesToCreate, statementsForRoles, withoutRoles } from "../postgres/roles.ts";
 import { runScript, SqlError } from "../postgres/session.ts";
-import { entriesOfTables, findTables, listArchive, tablesOfEntries } from "../postgres/table-list.ts";
+import { type ArchiveEntry, entriesOfTables, findTables, listArchive, passesOf, tablesOfEntries } from "../postgres/table-list.ts";
 import type { TableName } from "../postgres/truth/tables.ts";
 import type { Context } from "./context.ts";
 import { openPart, openTextPart } from "./open-part.ts";
@@ -61,7 +62,7 @@ async function restoreTables(work: RestoreWork, archive: ArchiveOptions): Promis
   const { entries, tables } = entriesOfTables(list.entries, new Set(asked.flatMap((ids) => [...ids])));
   await inTemporaryFolder(work, async (folder) => {
     const listFile = join(folder, "list");
-    await writeFile(listFile, entries.map((entry) => `${entry.line}\n`).join(""), { mode: 0o600 });
+    await writeList(listFile, entries);
     await restoreStream({ ...archive, listFile }, await part(work, "data", true));
   });
   return tablesOfEntries(list, tables, manifest.truth.tables);
@@ -96,8 +97,17 @@ async function restoreInParallel(work: RestoreWork, archive: ArchiveOptions): Pr
     } finally {
       await file.close();
     }
-    await restoreFile(archive, spool, work.options.jobs);
+    const { entries } = await listArchive(archive.pgRestore, createReadStream(spool), work.context.signal);
+    for (const [at, { entries: some, jobs }] of passesOf(entries, work.options.jobs).entries()) {
+      const listFile = join(folder, `list-${at}`);
+      await writeList(listFile, some);
+      await restoreFile({ ...archive, listFile }, spool, jobs);
+    }
   });
+}
+
+async function writeList(path: string, entries: readonly ArchiveEntry[]): Promise<void> {
+  await writeFile(path, entries.map((entry) => `${entry.line}\n`).join(""), { mode: 0o600 });
 }
 
 /** How the names of our folders in the temporary folder begin. */

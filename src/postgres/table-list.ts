@@ -150,6 +150,25 @@ export async function tablesOfEntries<T extends TableName>(list: ArchiveList, id
   return found;
 }
 
+/**
+ * A parallel restore in passes. When two connections attach the last parts of a partitioned index at once, neither sees
+ * the other's, and the whole stays invalid for ever: these are attached by one connection, between all others. Event
+ * triggers come last, or they would fire for the passes behind them.
+ */
+export function passesOf(entries: readonly ArchiveEntry[], jobs: number): { readonly entries: ArchiveEntry[]; readonly jobs: number }[] {
+  const isAttach = ({ kind }: ArchiveEntry): boolean => kind === "INDEX ATTACH";
+  const late = new Set(entries.filter((entry) => isAttach(entry) || entry.kind === "EVENT TRIGGER").map(({ id }) => id));
+  for (let before = -1; before !== late.size; ) {
+    before = late.size;
+    for (const { id, needs } of entries) if (needs.some((need) => late.has(need))) late.add(id);
+  }
+  return [
+    { entries: entries.filter(({ id }) => !late.has(id)), jobs },
+    { entries: entries.filter(isAttach), jobs: 1 },
+    { entries: entries.filter((entry) => late.has(entry.id) && !isAttach(entry)), jobs },
+  ].filter((pass) => pass.entries.length > 0);
+}
+
 /** Whether a chosen entry brings what depends on it along: a table does, a function or type that it merely uses does not. */
 function isOwned(entry: ArchiveEntry | undefined, chosen: ReadonlySet<number>): boolean {
   return entry !== undefined && chosen.has(entry.id) && (relations.has(entry.kind) || belonging.has(entry.kind));
