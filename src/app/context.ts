@@ -1,5 +1,6 @@
 /** What every story gets: the configuration, the ports, and who is asking. */
 import type { Actor } from "../audit/actor.ts";
+import { rememberRepository } from "../audit/known.ts";
 import { openTimeline, type Timeline } from "../audit/timeline.ts";
 import { openRepository, type Repository } from "../catalog/repository.ts";
 import { loadSigner, loadTrustedSigners, type Signer, type TrustedSigner } from "../catalog/signatures.ts";
@@ -81,6 +82,11 @@ export interface Workplace {
   close(): Promise<void>;
 }
 
+/** What tells one configured repository from another on this host. */
+export function repositoryLocation({ repository }: Config): string {
+  return `${repository?.url ?? ""} ${repository?.endpoint ?? ""}`;
+}
+
 /** Opens the configured repository and its timeline. */
 export async function openWorkplace(context: Context): Promise<Workplace> {
   const { config } = context;
@@ -89,6 +95,8 @@ export async function openWorkplace(context: Context): Promise<Workplace> {
   const store = await openConfiguredStore(config);
   try {
     const repository = await openRepository(store, trusted);
+    // A state folder that cannot be written is the timeline's to report, when it has something to write.
+    await rememberRepository(config.stateDir, repositoryLocation(config), repository.id).catch(() => undefined);
     const timeline = openTimeline({
       store,
       stateDir: config.stateDir,
@@ -116,13 +124,21 @@ export interface Target {
   readonly name: string;
 }
 
+const urlLike = /^(?:[a-z][a-z0-9+]*:\/\/|socket:)/i;
+
+/** The target as the timeline may keep it: of a URL its scheme only, until it is understood. */
+export function shownTarget(into: string): string {
+  const scheme = urlLike.exec(into)?.[0];
+  return scheme === undefined ? into : `${scheme}…`;
+}
+
 /**
  * Reaches the server of a target: a name is a database of the configured server, a URL names server and database.
  * @param into - by default the configured database itself
  */
 export async function reachTarget(context: Context, database: DatabaseConfig, into?: string): Promise<Target> {
   if (into === "") throw new HoldfastError("usage", "the target is empty, but must name a database");
-  const isUrl = into !== undefined && /^(?:[a-z][a-z0-9+]*:\/\/|socket:)/i.test(into);
+  const isUrl = into !== undefined && urlLike.test(into);
   const connection = parseDatabaseUrl(isUrl ? into : database.url);
   const search = { pgBin: context.config.pgBin, prefix: isUrl ? undefined : database.tools };
   const server = await reachServerBeside(connection, search, context.signal);

@@ -3,20 +3,22 @@
  * and only then given its name; with `swap` it takes the live one's name, and the live one is kept for undo.
  */
 import { type Manifest, partNamed } from "../catalog/manifest.ts";
-import { type BackupChoice, chooseBackup } from "../catalog/repository.ts";
+import type { BackupChoice } from "../catalog/repository.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep, type Step } from "../ports.ts";
 import { besideMark, createDatabaseLike, suffixed } from "../postgres/databases.ts";
 import { openAdminSession, type Server } from "../postgres/server.ts";
-import { openSession, type Session } from "../postgres/session.ts";
+import { openSession, type Session, SqlError } from "../postgres/session.ts";
 import type { Difference } from "../postgres/truth/difference.ts";
 import { shellWord } from "../process/shell-word.ts";
 import { cancellationSaying } from "./cancellation.ts";
+import { checkBeforeRestore } from "./check-parts.ts";
+import { chooseAloud } from "./choose-aloud.ts";
 import { compareCopy } from "./compare-copy.ts";
-import { type Context, databaseNamed, openWorkplace, reachTarget, requireIdentities, type Workplace } from "./context.ts";
+import { type Context, databaseNamed, reachTarget, requireIdentities, shownTarget, type Workplace } from "./context.ts";
 import { dropCopy } from "./drop-copy.ts";
 import { openBackupKey } from "./open-part.ts";
-import { recorded } from "./record.ts";
+import { type Action, openFor, recorded } from "./record.ts";
 import { applyProperties, createMissingRoles, restoreContent } from "./restore-content.ts";
 import { type Check, preflight } from "./restore-preflight.ts";
 import { exchange, giveName, keptName, withCopyKept } from "./swap-database.ts";
@@ -92,29 +94,34 @@ function stepsOf(options: RestoreOptions): Step[] {
 export async function restoreBackup(context: Context, options: RestoreOptions): Promise<RestoreResult> {
   const started = context.clock.now();
   const database = databaseNamed(context.config, options.database);
-  const identities = await requireIdentities(context.config);
-  const workplace = await openWorkplace(context);
-  try {
-    const manifest = await chooseBackup(workplace.repository, database.name, options.choice);
-    const { server, name: target } = await reachTarget(context, database, options.into);
-    requireConfirmation(options, target);
+  const action = { action: options.swap ? "restore --swap" : "restore", subject: { database: database.name, target: shownTarget(options.into) }, reason: options.reason };
+  const workplace = await openFor(context, action);
+  const run = async (subject: Action["subject"]): Promise<RestoreResult> => {
+    const identities = await requireIdentities(context.config);
+    const manifest = await chooseAloud(context, workplace.repository, database.name, options.choice);
+    subject.backup = manifest.id;
     const identity = await openBackupKey(workplace.repository, manifest, identities);
+    await checkBeforeRestore(workplace.repository, manifest, context.signal);
+    const { server, name: target } = await reachTarget(context, database, options.into);
+    subject.target = target;
+    requireConfirmation(options, target);
     const admin = await openAdminSession(server, context.signal, target);
-    const seconds = (): number => (context.clock.now().getTime() - started.getTime()) / 1000;
     const result = { backup: manifest.id, snapshotAt: manifest.snapshotAt, target, dryRun: options.dryRun };
+    const seconds = (): number => (context.clock.now().getTime() - started.getTime()) / 1000;
     try {
       const { pid: adminPid } = await admin.row<{ pid: number }>("SELECT pg_backend_pid() AS pid");
       const work: RestoreWork = { context, workplace, server, admin, adminPid, manifest, identity, options, target };
       context.reporter.emit({ type: "plan", steps: options.dryRun ? stepsOf(options).slice(0, 1) : stepsOf(options) });
       const checks = await runStep(context.reporter, "preflight", () => preflight(work), (all) => `${all.length} checks`).catch((error: unknown) => { throw cancellationSaying(error, "nothing was changed"); });
       if (options.dryRun) return { ...result, checks, tables: manifest.truth.tables.length, rows: 0, notes: [], kept: undefined, seconds: seconds() };
-      const done = await recorded(context, workplace, { action: options.swap ? "restore --swap" : "restore", subject: { database: database.name, backup: manifest.id, target }, reason: options.reason }, () =>
-        restoreBeside(work),
-      );
+      const done = await restoreBeside(work);
       return { ...result, checks, ...done, seconds: seconds() };
     } finally {
       await admin.close();
     }
+  };
+  try {
+    return await (options.dryRun ? run({}) : recorded(context, workplace, action, run));
   } finally {
     await workplace.close();
   }
@@ -152,7 +159,9 @@ async function restoreBeside(work: RestoreWork): Promise<Pick<RestoreResult, "ta
 
 async function withoutCopy(work: RestoreWork, beside: string, error: unknown): Promise<unknown> {
   const dropped = await dropCopy(work, beside);
-  return cancellationSaying(error, `${dropped ? "the copy was dropped" : `the copy ${beside} is still there`}, and ${work.target} is untouched`);
+  const left = `${dropped ? "the copy was dropped" : `the copy ${beside} is still there`}, and ${work.target} is untouched`;
+  if (error instanceof SqlError) return new HoldfastError("restore-failed", `the server refused a statement: ${error.message}; ${left}`, { cause: error });
+  return cancellationSaying(error, left);
 }
 
 async function fillAndCompare(work: RestoreWork, beside: string): ReturnType<typeof compareCopy> {

@@ -4,8 +4,8 @@ import { runStep } from "../ports.ts";
 import { databaseExists } from "../postgres/databases.ts";
 import { openAdminSession } from "../postgres/server.ts";
 import { shellWord } from "../process/shell-word.ts";
-import { type Context, databaseNamed, openWorkplace, reachTarget } from "./context.ts";
-import { recorded } from "./record.ts";
+import { type Context, databaseNamed, reachTarget, shownTarget } from "./context.ts";
+import { openFor, recorded } from "./record.ts";
 import { exchange, keptName, newestKept } from "./swap-database.ts";
 
 export interface UndoOptions {
@@ -33,7 +33,7 @@ export interface UndoResult {
  */
 export async function undoSwap(context: Context, options: UndoOptions): Promise<UndoResult> {
   const database = databaseNamed(context.config, options.database);
-  const workplace = await openWorkplace(context);
+  const workplace = await openFor(context, { action: "restore undo", subject: { database: database.name, ...(options.target !== undefined && { target: shownTarget(options.target) }) }, reason: options.reason });
   try {
     const { server, name: target } = await reachTarget(context, database, options.target);
     const admin = await openAdminSession(server, context.signal, target);

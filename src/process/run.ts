@@ -32,6 +32,7 @@ export interface RunResult {
 export interface RunningTool {
   readonly pid: number | undefined;
   readonly stdin: Writable;
+  /** Kept whole until it is asked for; whoever asks starts to read at once. */
   readonly stdout: Readable;
   /** Resolves when the tool exited with 0; rejects with a {@link ToolFailure} or the cancellation. */
   readonly done: Promise<void>;
@@ -135,6 +136,9 @@ export async function runTool(command: CommandLine, args: readonly string[] = []
 export function startTool(command: CommandLine, args: readonly string[] = [], options: Omit<RunOptions, "input"> = {}): RunningTool {
   const [program, ...first] = command;
   const child = execa(program, [...first, ...args], { ...execaOptions(options), buffer: false, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  // Without a listener, execa (at the next turn of the event loop) and Node (when the tool exits) let output flow away unread.
+  const keep = (): void => undefined;
+  child.stdout.on("readable", keep);
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-keptStderr);
@@ -147,5 +151,15 @@ export function startTool(command: CommandLine, args: readonly string[] = [], op
   );
   // Whoever consumes the stream awaits `done` later; until then its rejection is not an unhandled one.
   done.catch(() => undefined);
-  return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, done, stderr: () => lastLines(stderr), kill: (name) => child.kill(name) };
+  return {
+    pid: child.pid,
+    stdin: child.stdin,
+    get stdout() {
+      child.stdout.off("readable", keep);
+      return child.stdout;
+    },
+    done,
+    stderr: () => lastLines(stderr),
+    kill: (name) => child.kill(name),
+  };
 }
