@@ -2,12 +2,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
-import { countObjects, databaseExists, dropDatabase, suffixed } from "../postgres/databases.ts";
+import { countObjects, databaseExists, dropDatabase, keptDigits, keptMark, suffixed } from "../postgres/databases.ts";
 import { openAdminSession, type Server } from "../postgres/server.ts";
 import { identifier, literal, type Session, SqlError } from "../postgres/session.ts";
 import type { Context } from "./context.ts";
-
-const keptMark = "_holdfast_old_";
 
 /** The time to the millisecond as part of a database name; sorts. */
 const stamp = (now: Date): string => now.toISOString().replace(/\D/g, "");
@@ -22,9 +20,8 @@ export function keptName(context: Context, live: string): string {
 
 /** The database that was set aside last when something took the place of `live`, by a swap or by an undo. */
 export async function newestKept(admin: Session, live: string): Promise<string | undefined> {
-  const digits = 17;
-  const prefix = suffixed(live, keptMark + "0".repeat(digits)).slice(0, -digits);
-  const rows = await admin.rows<{ name: string }>(`SELECT datname AS name FROM pg_database WHERE left(datname, ${-digits}) = ${literal(prefix)} AND datname ~ '[0-9]{${digits}}$' ORDER BY datname COLLATE "C" DESC LIMIT 1`);
+  const prefix = suffixed(live, keptMark + "0".repeat(keptDigits)).slice(0, -keptDigits);
+  const rows = await admin.rows<{ name: string }>(`SELECT datname AS name FROM pg_database WHERE left(datname, ${-keptDigits}) = ${literal(prefix)} AND datname ~ '[0-9]{${keptDigits}}$' ORDER BY datname COLLATE "C" DESC LIMIT 1`);
   return rows[0]?.name;
 }
 

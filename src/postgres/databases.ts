@@ -100,6 +100,17 @@ export async function abandonedCopies(admin: Session): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
+/** What stands between a database's name and the time, in the name under which it is kept when it was replaced. */
+export const keptMark = "_holdfast_old_";
+
+/** Digits of the time in the name of a kept database: to the millisecond. */
+export const keptDigits = 17;
+
+/** Databases that were set aside and are kept for undo. */
+export async function keptDatabases(admin: Session): Promise<{ name: string; bytes: number }[]> {
+  return admin.rows(`SELECT datname AS name, pg_database_size(oid) AS bytes FROM pg_database WHERE datname ~ ${literal(`${keptMark}[0-9]{${keptDigits}}$`)} ORDER BY 1`);
+}
+
 /** Where the server keeps its data, if it lets us look. */
 export async function dataDirectory(admin: Session): Promise<string | undefined> {
   const rows = await admin.rows<{ setting: string }>("SELECT setting FROM pg_settings WHERE name = 'data_directory'");
