@@ -109,7 +109,8 @@ function toolOptions({ target, dataOnly, signal }: RestoreOptions) {
 /** What pg_restore says, by its cause, and what helps. */
 const remedies: readonly (readonly [RegExp, string])[] = [
   [/role ".*" does not exist/, "Create the role first, or use --create-roles or --role-map OLD=NEW; policies and user mappings name roles even with --no-owner."],
-  [/No space left on device|disk full/i, "Free space at the server's data directory, or restore to another server."],
+  // A write that was cut short says nothing of the space that is missing.
+  [/No space left on device|disk full|could not extend file/i, "Free space at the server's data directory, or restore to another server."],
   [/extension ".*" is not available|could not open extension control file/, "Install the extension's package on the target server."],
   [/permission denied|must be (?:superuser|owner|member)|Must be superuser|must be able to SET ROLE/, "Restore as a superuser, or as one that may act for the owners; --no-owner leaves owners and grants out."],
 ];
