@@ -2,7 +2,6 @@
 // Plain old JavaScript up to the version check, so that an old Node gets as far as saying which one is needed.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import * as nodeModule from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,6 +36,5 @@ if (oldNode) {
 }
 
 delete process.env.HOLDFAST_NODE_TRIED;
-nodeModule.enableCompileCache?.();
 const { main } = await import("../dist/src/cli/main.js");
 await main(process.argv.slice(2), import.meta.url);

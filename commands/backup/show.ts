@@ -14,7 +14,7 @@ export default class BackupShow extends BaseCommand {
   static override flags = {
     database: databaseFlag,
     "as-of": asOfFlag,
-    tables: Flags.boolean({ summary: "list the tables with their row counts", env: "HOLDFAST_TABLES" }),
+    tables: Flags.boolean({ summary: "list the tables with their row counts", env: "HOLDFAST_SHOW_TABLES" }),
   };
 
   async run(): Promise<object> {

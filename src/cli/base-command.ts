@@ -24,6 +24,7 @@ export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true;
 
   static override baseFlags = {
+    json: Flags.boolean({ summary: "print the result, or the failure, as JSON on stdout", helpGroup: "GLOBAL" }),
     config: Flags.string({ summary: "configuration file", helpValue: "FILE", env: "HOLDFAST_CONFIG", helpGroup: "GLOBAL" }),
     "log-format": Flags.option({ options: ["text", "json"] as const })({ summary: "how events are written to stderr", default: "text", env: "HOLDFAST_LOG_FORMAT", helpGroup: "GLOBAL" }),
     quiet: Flags.boolean({ char: "q", summary: "show warnings and errors only", env: "HOLDFAST_QUIET", helpGroup: "GLOBAL" }),

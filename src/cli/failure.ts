@@ -39,7 +39,7 @@ function usageError(error: CLIError): HoldfastError {
   const lines = error.message
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !/^(?:See more help with|The following errors? occurred)/.test(line));
+    .filter((line) => line !== "" && !/^(?:See more help|The following errors? occurred)/.test(line));
   const command = /^command (\S+) not found\.?$/i.exec(lines[0] ?? "")?.[1];
   if (command !== undefined) {
     return new HoldfastError("usage", `there is no command ${command.replaceAll(":", " ")}`, { hints: ["Run `holdfast --help` to see the commands."], cause: error });

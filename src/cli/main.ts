@@ -1,7 +1,6 @@
 /** The way in: loads the commands' manifest, runs one, and turns what is thrown outside of it into an exit code. */
 import { Config } from "@oclif/core/config";
 import { ExitError } from "@oclif/core/errors";
-import { flush } from "@oclif/core/flush";
 import { run } from "@oclif/core/run";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,7 +26,6 @@ export async function main(argv: readonly string[], binUrl: string, overrides?: 
   try {
     const config = await Config.load({ root, ...(overrides && { pjson: await packageWith(root, overrides), ignoreManifest: true }) });
     await run([...argv], config);
-    await flush();
   } catch (error) {
     if (error instanceof ExitError) process.exitCode = error.oclif.exit ?? 0;
     else tellFailure(error, audience);

@@ -66,7 +66,8 @@ function readFacts(session: Session): Promise<ServerFacts> {
 /** Databases that every server has, for work that no session of the database itself may do. */
 const maintenanceDatabases = ["postgres", "template1"];
 
-const otherDoor = /database ".*" does not exist|permission denied for database|not currently accepting connections/;
+/** libpq's own words, which are English: no other database of the server will answer either. */
+const noServer = /Connection refused|timeout expired|could not translate host name|No such file or directory|no password supplied|password authentication failed/;
 
 async function throughFirst<T>(names: readonly string[], use: (name: string) => Promise<T>): Promise<T> {
   const [name, ...more] = names;
@@ -74,8 +75,9 @@ async function throughFirst<T>(names: readonly string[], use: (name: string) => 
   try {
     return await use(name);
   } catch (error) {
-    if (more.length > 0 && error instanceof HoldfastError && otherDoor.test(error.message)) return throughFirst(more, use);
-    throw error;
+    // Dropped, closed, or not for everyone: why exactly is said in the server's language.
+    if (more.length === 0 || !(error instanceof HoldfastError) || error.code !== "database-unreachable" || noServer.test(error.message)) throw error;
+    return throughFirst(more, use).catch(() => { throw error; });
   }
 }
 
