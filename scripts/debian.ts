@@ -11,6 +11,8 @@ const known = {
   age: () => inPath("age"),
   zstd: () => inPath("zstd"),
   openssl: () => inPath("openssl"),
+  // A daemon: Debian keeps it where an ordinary user's PATH does not lead.
+  pgbouncer: () => inPath("pgbouncer") || existsSync("/usr/sbin/pgbouncer"),
 } as const satisfies Record<string, () => boolean | Promise<boolean>>;
 
 export type DebianPackage = keyof typeof known;

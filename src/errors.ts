@@ -86,5 +86,5 @@ export function throwIfCancelled(signal: AbortSignal | undefined): void {
 export function cancelled(signal?: AbortSignal): HoldfastError {
   const reason: unknown = signal?.reason;
   if (reason instanceof HoldfastError) return reason;
-  return new HoldfastError("cancelled", "cancelled; nothing was published", { cause: reason });
+  return new HoldfastError("cancelled", "cancelled", { cause: reason });
 }

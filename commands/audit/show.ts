@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { readAudit, type TimelineEntry } from "../../src/app/audit.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { createBackup } from "../../src/app/create-backup.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
@@ -17,6 +17,8 @@ export default class Backup extends BaseCommand {
     reason: reasonFlag,
     "lock-wait": Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" }),
   };
+
+  protected override readonly leftBehind = ["Parts without a manifest may be left in the repository: they are no backup and never count. `holdfast doctor` shows whether repository and server answer."];
 
   async run(): Promise<BackupJson> {
     const { flags } = await this.parse(Backup);

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { showBackup } from "../../src/app/show-backups.ts";
 import { backupJson, renderBackup } from "../../src/cli/backup-view.ts";
@@ -14,7 +14,7 @@ export default class BackupShow extends BaseCommand {
   static override flags = {
     database: databaseFlag,
     "as-of": asOfFlag,
-    tables: Flags.boolean({ summary: "list the tables with their row counts", env: "HOLDFAST_TABLES" }),
+    tables: Flags.boolean({ summary: "list the tables with their row counts", env: "HOLDFAST_SHOW_TABLES" }),
   };
 
   async run(): Promise<object> {

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { verifyBackups, type Verdict } from "../../src/app/verify-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";

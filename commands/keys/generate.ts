@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { generateKeys, type GeneratedKeys } from "../../src/app/generate-keys.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";

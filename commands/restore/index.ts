@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { restoreBackup, type RestoreResult } from "../../src/app/restore-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
@@ -34,6 +34,8 @@ export default class Restore extends BaseCommand {
     drain: drainFlag,
     reason: reasonFlag,
   };
+
+  protected override readonly leftBehind = ["A database named …_holdfast_new_… may be left on the server; drop it. The target keeps its name and content until the copy has been proved."];
 
   async run(): Promise<RestoreResult> {
     const { args, flags } = await this.parse(Restore);

@@ -1,4 +1,4 @@
-import { Flags } from "@oclif/core";
+import * as Flags from "@oclif/core/flags";
 
 import { undoSwap, type UndoResult } from "../../src/app/swap-database.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";

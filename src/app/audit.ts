@@ -2,6 +2,7 @@
 import type { TimelineEntry } from "../audit/entry.ts";
 import type { Range } from "../audit/select.ts";
 import { type TimelineReport, verifyTimeline } from "../audit/verify.ts";
+import { HoldfastError } from "../errors.ts";
 import { type Context, openWorkplace } from "./context.ts";
 
 export async function readAudit(context: Context, range: Range): Promise<TimelineEntry[]> {
@@ -20,6 +21,9 @@ export async function verifyAudit(context: Context): Promise<TimelineReport> {
   const workplace = await openWorkplace(context);
   try {
     const { store, trusted } = workplace.repository;
+    if (trusted.length === 0) {
+      throw new HoldfastError("configuration", "no trusted signer is configured, so every entry would look like a stranger's", { hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."] });
+    }
     return await verifyTimeline(store, { trusted, local: workplace.timeline.localCopy });
   } finally {
     await workplace.close();

@@ -1,5 +1,6 @@
 /** What every story gets: the configuration, the ports, and who is asking. */
 import type { Actor } from "../audit/actor.ts";
+import { rememberRepository } from "../audit/known.ts";
 import { openTimeline, type Timeline } from "../audit/timeline.ts";
 import { openRepository, type Repository } from "../catalog/repository.ts";
 import { loadSigner, loadTrustedSigners, type Signer, type TrustedSigner } from "../catalog/signatures.ts";
@@ -81,6 +82,11 @@ export interface Workplace {
   close(): Promise<void>;
 }
 
+/** What tells one configured repository from another on this host. */
+export function repositoryLocation({ repository }: Config): string {
+  return `${repository?.url ?? ""} ${repository?.endpoint ?? ""}`;
+}
+
 /** Opens the configured repository and its timeline. */
 export async function openWorkplace(context: Context): Promise<Workplace> {
   const { config } = context;
@@ -89,6 +95,8 @@ export async function openWorkplace(context: Context): Promise<Workplace> {
   const store = await openConfiguredStore(config);
   try {
     const repository = await openRepository(store, trusted);
+    // A state folder that cannot be written is the timeline's to report, when it has something to write.
+    await rememberRepository(config.stateDir, repositoryLocation(config), repository.id).catch(() => undefined);
     const timeline = openTimeline({
       store,
       stateDir: config.stateDir,

@@ -2,9 +2,9 @@
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { backupId, lockKey } from "../catalog/layout.ts";
+import { lockKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, storedBytes } from "../catalog/manifest.ts";
-import { publishManifest, removeBackup, writeKeySidecar } from "../catalog/repository.ts";
+import { freeBackupId, publishManifest, removeBackup, writeKeySidecar } from "../catalog/repository.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
 import { acquireLock } from "../lock/lease.ts";
@@ -22,8 +22,9 @@ import { readCatalog } from "../postgres/truth/catalog.ts";
 import { readTruth } from "../postgres/truth/read.ts";
 import { readSequences } from "../postgres/truth/sequences.ts";
 import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
-import { type Context, databaseNamed, openWorkplace, reachDatabase, requireSigner, type Workplace } from "./context.ts";
-import { recorded } from "./record.ts";
+import { cancellationSaying } from "./cancellation.ts";
+import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "./context.ts";
+import { openFor, recorded } from "./record.ts";
 import { together } from "./together.ts";
 import { type Packing, writePart } from "./write-part.ts";
 
@@ -59,11 +60,12 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
   const { clock, reporter } = context;
   const started = clock.now();
   const database = databaseNamed(context.config, options.database);
-  const recipients = parseRecipients(context.config.recipients);
-  const signer = await requireSigner(context.config);
-  const workplace = await openWorkplace(context);
+  const action = { action: "backup", subject: { database: database.name }, reason: options.reason };
+  const workplace = await openFor(context, action);
   try {
-    return await recorded(context, workplace, { action: "backup", subject: { database: database.name }, reason: options.reason }, async (subject) => {
+    return await recorded(context, workplace, action, async (subject) => {
+      const recipients = parseRecipients(context.config.recipients);
+      const signer = await requireSigner(context.config);
       reporter.emit({ type: "plan", steps });
       const server = await runStep(reporter, "inspect", () => inspect(context, workplace, database), describeServer);
       const lock = await acquireLock(workplace.repository.store, lockKey(database.name, "backup"), {
@@ -73,8 +75,9 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         signal: context.signal,
         waitMs: options.lockWaitMs ?? 0,
       });
+      if (lock.tookOver !== null) reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
       try {
-        const id = backupId(database.name, started, context.ids.suffix());
+        const id = await freeBackupId(workplace.repository.store, database.name, started, context.ids);
         subject.backup = id;
         const oneOff = await generateIdentity();
         const packing: Packing = { store: workplace.repository.store, database: database.name, id, recipient: oneOff.recipient, level: database.compressionLevel };
@@ -117,6 +120,8 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         await lock.release();
       }
     });
+  } catch (error) {
+    throw cancellationSaying(error, "nothing was published");
   } finally {
     await workplace.close();
   }
@@ -127,7 +132,7 @@ async function inspect(context: Context, workplace: Workplace, database: Databas
   const free = await workplace.repository.store.freeBytes();
   // A dump is smaller than its database, but nothing tells by how much: only what is hopeless is refused.
   if (free !== undefined && free < server.facts.databaseBytes / 20) {
-    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes}`, {
+    throw new HoldfastError("store-failed", `the repository has ${free} bytes free, but the database holds ${server.facts.databaseBytes} bytes`, {
       hints: ["Free space at the repository, or choose another with HOLDFAST_REPOSITORY."],
     });
   }
@@ -167,17 +172,17 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     const filter = filterOf(database);
     const dump = { snapshot: snapshot.id, filter, applicationName };
 
-    const tool = async (name: string, content: "pgdump" | "sql", start: (signal: AbortSignal) => ReturnType<typeof startDump>, estimate?: number, from = signal): Promise<Part> =>
+    const tool = async (name: string, content: "pgdump" | "sql", start: (signal: AbortSignal) => ReturnType<typeof startDump>, estimate?: number, from = signal, ending?: string): Promise<Part> =>
       runStep(
         reporter,
         name,
         () => {
           const onBytes = (bytes: number): void => { reporter.emit({ type: "progress", step: name, bytes, ...(estimate !== undefined && { total: estimate }) }); };
-          return writePart(packing, { name, content, bytes: toolOutput(start(from)), onBytes, ...(estimate !== undefined && { estimate }) }, from).catch((error: unknown) => {
+          return writePart(packing, { name, content, bytes: toolOutput(start(from)), onBytes, ...(estimate !== undefined && { estimate }), ...(ending !== undefined && { ending }) }, from).catch((error: unknown) => {
             throw dumpFailure(name, error);
           });
         },
-        (part) => `${part.plainBytes} bytes, ${part.bytes} stored`,
+        (part) => `${part.plainBytes} bytes, ${part.bytes} bytes stored`,
       );
 
     const roles = await rolesInUse(session);
@@ -185,7 +190,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     const catalog = await readCatalog(session);
     const estimate = await dumpEstimate(session);
 
-    const globals = await tool("globals", "sql", (from) => startGlobalsDump(server, { rolePasswords: database.rolePasswords, applicationName, signal: from }));
+    const globals = await tool("globals", "sql", (from) => startGlobalsDump(server, { rolePasswords: database.rolePasswords, applicationName, signal: from }), undefined, signal, "database cluster dump complete");
     const small = await Promise.all([
       writePart(packing, { name: "database", content: "sql", bytes: textBytes(properties) }, signal),
       writePart(packing, { name: "catalog", content: "json", bytes: textBytes(`${JSON.stringify(catalog)}\n`) }, signal),
@@ -206,7 +211,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     // Inside a container our signals do not arrive, and a backend whose client died works on until its next write.
     session.kill();
     await endBackends(server, applicationName);
-    throw error;
+    throw dumpFailure("snapshot", error);
   } finally {
     await session.close();
   }
@@ -218,6 +223,8 @@ async function readTheTruth(session: Session, database: DatabaseConfig, filter: 
   signal.addEventListener("abort", end, { once: true });
   try {
     return await readTruth(session, { digests: database.digests, catalog, ...(isPartial(filter) && { include: tableFilter(filter) }) });
+  } catch (error) {
+    throw dumpFailure("truth", error);
   } finally {
     signal.removeEventListener("abort", end);
   }

@@ -148,6 +148,8 @@ async function checkKeys(context: Context): Promise<Area> {
   const { config } = context;
   const recipients = await area.try("recipients", () => parseRecipients(config.recipients), (list) => `${list.length} valid`);
   if (recipients?.length === 1) area.add("recipients", "warn", "there is one recipient only: whoever loses that identity loses every backup", "Add an escrow or offline recipient to HOLDFAST_RECIPIENTS.");
+  const quantumSafe = recipients?.filter((recipient) => recipient.startsWith("age1pq1")).length ?? 0;
+  if (quantumSafe > 0 && quantumSafe < (recipients?.length ?? 0)) area.add("recipients", "warn", "post-quantum and classic recipients are mixed: the backups are as strong as the classic ones");
   const signer = await area.try("signing key", () => configuredSigner(config), (key) => (key ? `ed25519 ${key.id}` : "none: this host cannot back up"));
   await area.try("trusted signers", () => trustedSigners(config), (list) => list.map(({ id }) => id).join(", ") || "none: nothing can be restored");
   if (config.identityFile === undefined) area.add("identity", "ok", "none on this host: it can write backups but not read them");

@@ -15,11 +15,11 @@ export async function openConfiguredStore(config: Config): Promise<Store> {
       hints: ["Set HOLDFAST_REPOSITORY to file:///path or s3://bucket/prefix, or `repository.url` in holdfast.yaml."],
     });
   }
-  return openStore(config.repository.url, storeOptions(config.repository));
+  const { url, ...options } = config.repository;
+  return openStore(url, storeOptions(options));
 }
 
-function storeOptions(repository: RepositoryConfig): StoreOptions {
-  const { objectLock, partSize, requestTimeout, stallTimeout, url: _url, ...same } = repository;
+function storeOptions({ objectLock, partSize, requestTimeout, stallTimeout, ...same }: Omit<RepositoryConfig, "url">): StoreOptions {
   const options = {
     ...same,
     ...(objectLock && { objectLock: { mode: objectLock.mode === "COMPLIANCE" ? ("compliance" as const) : ("governance" as const), days: objectLock.days } }),
@@ -27,5 +27,5 @@ function storeOptions(repository: RepositoryConfig): StoreOptions {
     requestTimeoutMs: requestTimeout,
     stallTimeoutMs: stallTimeout,
   };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as StoreOptions;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

@@ -56,7 +56,10 @@ async function* namingThePart(part: Part, source: AsyncIterable<Buffer>): AsyncG
   try {
     yield* source;
   } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== "integrity") throw error;
+    if (!(error instanceof HoldfastError)) throw error;
+    // The key was proved to be the one that the parts are encrypted to: a part that it does not open was changed.
+    if (error.code === "cannot-decrypt") throw new HoldfastError("integrity", `part ${part.name}: its header does not fit the key of the backup`, { details: { part: part.name }, cause: error });
+    if (error.code !== "integrity") throw error;
     throw new HoldfastError("integrity", `part ${part.name}: ${messageOf(error)}`, { hints: error.hints, details: { ...error.details, part: part.name }, cause: error });
   }
 }

@@ -3,19 +3,23 @@
  * and only then given its name; with `swap` it takes the live one's name, and the live one is kept for undo.
  */
 import { type Manifest, partNamed } from "../catalog/manifest.ts";
-import { type BackupChoice, chooseBackup } from "../catalog/repository.ts";
-import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
+import type { BackupChoice } from "../catalog/repository.ts";
+import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep, type Step } from "../ports.ts";
 import { analyzeDatabase } from "../postgres/analyze.ts";
 import { parseDatabaseUrl, withDatabase } from "../postgres/connection.ts";
-import { createDatabaseLike, dropDatabase, suffixed } from "../postgres/databases.ts";
+import { createDatabaseLike, suffixed } from "../postgres/databases.ts";
 import { openAdminSession, type Server } from "../postgres/server.ts";
-import { openSession, type Session } from "../postgres/session.ts";
+import { openSession, type Session, SqlError } from "../postgres/session.ts";
 import type { Difference } from "../postgres/truth/difference.ts";
+import { cancellationSaying } from "./cancellation.ts";
+import { checkBeforeRestore } from "./check-parts.ts";
+import { chooseAloud } from "./choose-aloud.ts";
 import { compareCopy } from "./compare-copy.ts";
-import { type Context, databaseNamed, openWorkplace, reachDatabase, reachUrl, requireIdentities, type Workplace } from "./context.ts";
+import { type Context, databaseNamed, reachDatabase, reachUrl, requireIdentities, type Workplace } from "./context.ts";
+import { dropCopy } from "./drop-copy.ts";
 import { openBackupKey } from "./open-part.ts";
-import { recorded } from "./record.ts";
+import { type Action, openFor, recorded } from "./record.ts";
 import { applyProperties, createMissingRoles, restoreContent } from "./restore-content.ts";
 import { type Check, preflight } from "./restore-preflight.ts";
 import { giveName, swapDatabases } from "./swap-database.ts";
@@ -64,6 +68,8 @@ export interface RestoreWork {
   readonly workplace: Workplace;
   readonly server: Server;
   readonly admin: Session;
+  /** The server's process behind `admin`. */
+  readonly adminPid: number;
   readonly manifest: Manifest;
   readonly identity: string;
   readonly options: RestoreOptions;
@@ -89,31 +95,42 @@ function stepsOf(options: RestoreOptions): Step[] {
 export async function restoreBackup(context: Context, options: RestoreOptions): Promise<RestoreResult> {
   const started = context.clock.now();
   const database = databaseNamed(context.config, options.database);
-  const identities = await requireIdentities(context.config);
-  const workplace = await openWorkplace(context);
-  try {
-    const manifest = await chooseBackup(workplace.repository, database.name, options.choice);
-    const { server, target } = await reachTarget(context, database.name, options.into);
-    requireConfirmation(options, target);
+  const action = { action: options.swap ? "restore --swap" : "restore", subject: { database: database.name, target: shownTarget(options.into) }, reason: options.reason };
+  const workplace = await openFor(context, action);
+  const run = async (subject: Action["subject"]): Promise<RestoreResult> => {
+    const identities = await requireIdentities(context.config);
+    const manifest = await chooseAloud(context, workplace.repository, database.name, options.choice);
+    subject.backup = manifest.id;
     const identity = await openBackupKey(workplace.repository, manifest, identities);
+    await checkBeforeRestore(workplace.repository, manifest, context.signal);
+    const { server, target } = await reachTarget(context, database.name, options.into);
+    subject.target = target;
+    requireConfirmation(options, target);
     const admin = await openAdminSession(server, context.signal);
-    const work: RestoreWork = { context, workplace, server, admin, manifest, identity, options, target };
-    const seconds = (): number => (context.clock.now().getTime() - started.getTime()) / 1000;
     const result = { backup: manifest.id, snapshotAt: manifest.snapshotAt, target, dryRun: options.dryRun };
+    const seconds = (): number => (context.clock.now().getTime() - started.getTime()) / 1000;
     try {
+      const { pid: adminPid } = await admin.row<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      const work: RestoreWork = { context, workplace, server, admin, adminPid, manifest, identity, options, target };
       context.reporter.emit({ type: "plan", steps: options.dryRun ? stepsOf(options).slice(0, 1) : stepsOf(options) });
-      const checks = await runStep(context.reporter, "preflight", () => preflight(work), (all) => `${all.length} checks`);
+      const checks = await runStep(context.reporter, "preflight", () => preflight(work), (all) => `${all.length} checks`).catch((error: unknown) => { throw cancellationSaying(error, "nothing was changed"); });
       if (options.dryRun) return { ...result, checks, tables: manifest.truth.tables.length, rows: 0, notes: [], kept: undefined, seconds: seconds() };
-      const done = await recorded(context, workplace, { action: options.swap ? "restore --swap" : "restore", subject: { database: database.name, backup: manifest.id, target }, reason: options.reason }, () =>
-        restoreBeside(work),
-      );
+      const done = await restoreBeside(work);
       return { ...result, checks, ...done, seconds: seconds() };
     } finally {
       await admin.close();
     }
+  };
+  try {
+    return await (options.dryRun ? run({}) : recorded(context, workplace, action, run));
   } finally {
     await workplace.close();
   }
+}
+
+/** The target as the timeline may keep it: of a URL its scheme only, until it is understood. */
+function shownTarget(into: string): string {
+  return into.replace(/^([a-z]+:\/\/).*/s, "$1…");
 }
 
 async function reachTarget(context: Context, databaseName: string, into: string): Promise<{ server: Server; target: string }> {
@@ -141,7 +158,7 @@ function requireConfirmation(options: RestoreOptions, target: string): void {
 async function restoreBeside(work: RestoreWork): Promise<Pick<RestoreResult, "tables" | "rows" | "notes" | "kept">> {
   const { context, server, admin, manifest, options, target } = work;
   if (options.mode === "data-only") return restoreDataInPlace(work);
-  const { reporter, signal } = context;
+  const { reporter } = context;
   const beside = suffixed(target, `_holdfast_new_${context.clock.now().getTime().toString(36)}`);
   if (options.createRoles) await createMissingRoles(work);
   try {
@@ -150,44 +167,48 @@ async function restoreBeside(work: RestoreWork): Promise<Pick<RestoreResult, "ta
     if (options.tables.length === 0) await applyProperties(work, beside);
     await runStep(reporter, "analyze", () => analyze(work, beside));
     const compared = await runStep(reporter, "compare", () => compareCopy(work, beside), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
-    throwIfCancelled(signal);
-    const kept = await runStep(reporter, "finish", () => (options.swap ? swapDatabases(context, admin, { live: target, beside, drainMs: options.drainMs }) : giveName(work, beside)), (old) => old ?? target);
+    const kept = await runStep(reporter, "finish", () => finish(work, beside), (old) => old ?? target);
     return { ...compared, kept };
   } catch (error) {
-    await dropBeside(work, beside);
-    throw error;
+    const dropped = await dropCopy(work, beside);
+    const left = `${dropped ? "the copy was dropped" : `the copy ${beside} is still there`}, and ${target} is untouched`;
+    if (error instanceof SqlError) throw new HoldfastError("restore-failed", `the server refused a statement: ${error.message}; ${left}`, { cause: error });
+    throw cancellationSaying(error, left);
+  }
+}
+
+/** From here on a signal cannot kill the session in the middle of a rename: what is reported must be what holds. */
+async function finish(work: RestoreWork, beside: string): Promise<string | undefined> {
+  const { context, server, options, target } = work;
+  throwIfCancelled(context.signal);
+  const admin = await openAdminSession(server);
+  try {
+    return await (options.swap ? swapDatabases(context, admin, { live: target, beside, drainMs: options.drainMs }) : giveName({ ...work, admin }, beside));
+  } finally {
+    await admin.close();
   }
 }
 
 async function restoreDataInPlace(work: RestoreWork): Promise<Pick<RestoreResult, "tables" | "rows" | "notes" | "kept">> {
-  const { context, target } = work;
-  context.reporter.emit({ type: "step-skipped", step: "create", why: "--data-only fills an existing schema" });
-  await runStep(context.reporter, "restore", () => restoreContent(work, target));
-  await runStep(context.reporter, "analyze", () => analyze(work, target));
-  const compared = await runStep(context.reporter, "compare", () => compareCopy(work, target), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
-  return { ...compared, kept: undefined };
+  const { context: { reporter }, target } = work;
+  reporter.emit({ type: "step-skipped", step: "create", why: "--data-only fills an existing schema" });
+  await runStep(reporter, "restore", () => restoreContent(work, target)).catch((error: unknown) => { throw cancellationSaying(error, `${target} is as it was: its rows come in one transaction`); });
+  try {
+    await runStep(reporter, "analyze", () => analyze(work, target));
+    const compared = await runStep(reporter, "compare", () => compareCopy(work, target), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
+    reporter.emit({ type: "step-skipped", step: "finish", why: `${target} has its name` });
+    return { ...compared, kept: undefined };
+  } catch (error) {
+    throw cancellationSaying(error, `the rows are in ${target}, but were not compared with the truth`);
+  }
 }
 
 /** A table without statistics is slow, not wrong: it is named, and the restore goes on. */
 async function analyze({ server, context: { signal, reporter } }: RestoreWork, database: string): Promise<void> {
   const session = await openSession(server.target(database), { signal });
   try {
-    for (const { table, why } of await analyzeDatabase(session)) reporter.emit({ type: "note", level: "warn", message: `table ${table} has no planner statistics: ANALYZE fails, as it will at the source: ${why}` });
+    for (const { table, why } of await analyzeDatabase(session)) reporter.emit({ type: "note", level: "warn", message: `table ${table} has no planner statistics: ANALYZE refuses it: ${why}` });
   } finally {
     await session.close();
-  }
-}
-
-/** Drops the copy of a failed restore, through a session of its own: the cancelled one is gone. */
-async function dropBeside(work: RestoreWork, beside: string): Promise<void> {
-  try {
-    const admin = await openAdminSession(work.server);
-    try {
-      await dropDatabase(admin, beside);
-    } finally {
-      await admin.close();
-    }
-  } catch (error) {
-    work.context.reporter.emit({ type: "note", level: "warn", message: `the half-restored database ${beside} could not be dropped: ${messageOf(error)}` });
   }
 }

@@ -124,6 +124,6 @@ async function checkSpace({ server, admin, manifest }: RestoreWork): Promise<Che
   if (stats === undefined) return { name, outcome: "ok", detail: "the server's disk cannot be looked at from here" };
   const free = stats.bavail * stats.bsize;
   const needed = Math.ceil(manifest.truth.database.bytes * 1.2);
-  if (free >= needed) return { name, outcome: "ok", detail: `${free} bytes free, about ${needed} needed` };
-  return { name, outcome: "fail", detail: `the server has ${free} bytes free, but the copy needs about ${needed}`, hint: "Free space at the server's data directory, or restore to another server." };
+  if (free >= needed) return { name, outcome: "ok", detail: `${free} bytes free, about ${needed} bytes needed` };
+  return { name, outcome: "fail", detail: `the server has ${free} bytes free, but the copy needs about ${needed} bytes`, hint: "Free space at the server's data directory, or restore to another server." };
 }

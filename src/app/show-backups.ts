@@ -1,6 +1,7 @@
 /** Looking at backups: nothing here changes anything, and nothing that is not signed by a trusted key is shown. */
 import type { Manifest } from "../catalog/manifest.ts";
-import { type BackupChoice, chooseBackup, listBackups } from "../catalog/repository.ts";
+import { type BackupChoice, listBackups } from "../catalog/repository.ts";
+import { chooseAloud } from "./choose-aloud.ts";
 import { type Context, databaseNamed, openWorkplace } from "./context.ts";
 
 /** The trusted backups of a database, newest first; warns of each that cannot be trusted. */
@@ -22,7 +23,7 @@ export async function showBackup(context: Context, choice: BackupChoice, databas
   const { name } = databaseNamed(context.config, database);
   const workplace = await openWorkplace(context);
   try {
-    return await chooseBackup(workplace.repository, name, choice);
+    return await chooseAloud(context, workplace.repository, name, choice);
   } finally {
     await workplace.close();
   }

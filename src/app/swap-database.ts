@@ -6,8 +6,8 @@ import { runStep } from "../ports.ts";
 import { countObjects, databaseExists, dropDatabase, suffixed } from "../postgres/databases.ts";
 import { openAdminSession } from "../postgres/server.ts";
 import { identifier, literal, type Session, SqlError } from "../postgres/session.ts";
-import { type Context, databaseNamed, openWorkplace, reachDatabase } from "./context.ts";
-import { recorded } from "./record.ts";
+import { type Context, databaseNamed, reachDatabase } from "./context.ts";
+import { openFor, recorded } from "./record.ts";
 import type { RestoreWork } from "./restore-backup.ts";
 
 const keptMark = "_holdfast_old_";
@@ -105,7 +105,7 @@ export interface UndoResult {
  */
 export async function undoSwap(context: Context, options: UndoOptions): Promise<UndoResult> {
   const database = databaseNamed(context.config, options.database);
-  const workplace = await openWorkplace(context);
+  const workplace = await openFor(context, { action: "restore undo", subject: { database: database.name, ...(options.target !== undefined && { target: options.target }) }, reason: options.reason });
   try {
     const server = await reachDatabase(context, database);
     const target = options.target ?? server.facts.database;

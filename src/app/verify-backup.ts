@@ -1,19 +1,20 @@
 /** The story of a verification, in three levels: what is there, that it is unchanged, that it opens and is whole. */
-import { backupKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, partNamed } from "../catalog/manifest.ts";
-import { type BackupChoice, chooseBackup, listBackups, readKeySidecar, type Repository } from "../catalog/repository.ts";
+import { type BackupChoice, listBackups, readKeySidecar, type Repository } from "../catalog/repository.ts";
 import { HoldfastError, messageOf } from "../errors.ts";
-import { newDigest } from "../pipeline/digest.ts";
 import { runStep } from "../ports.ts";
-import { readThrough } from "../postgres/archive.ts";
+import { countArchiveRows, readThrough } from "../postgres/archive.ts";
+import type { RowCounts } from "../postgres/archive-rows.ts";
 import { findClients } from "../postgres/tools.ts";
-import { type Context, databaseNamed, openWorkplace, requireIdentities, type Workplace } from "./context.ts";
+import { checkHash, checkSize } from "./check-parts.ts";
+import { chooseAloud } from "./choose-aloud.ts";
+import { type Context, databaseNamed, requireIdentities, type Workplace } from "./context.ts";
 import { openBackupKey, openPart, openTextPart } from "./open-part.ts";
-import { recorded } from "./record.ts";
+import { openFor, recorded, recordedIfFailed } from "./record.ts";
 
 /**
  * `stat`: signatures and sizes. `hash`: also the SHA-256 of every part. `archive`: also decrypts and decompresses every
- * part and reads the archives through pg_restore to their end.
+ * part, reads the archives through pg_restore to their end, and counts the rows in them against the truth.
  */
 export type VerifyLevel = "stat" | "hash" | "archive";
 
@@ -39,11 +40,15 @@ export interface Verdict {
  * @throws HoldfastError `not-found` when there is nothing to verify; a check that compares nothing does not pass
  */
 export async function verifyBackups(context: Context, options: VerifyOptions): Promise<Verdict[]> {
+  const { choice } = options;
   const database = databaseNamed(context.config, options.database);
-  const workplace = await openWorkplace(context);
+  const action = { action: "verify", subject: { database: database.name, ...(choice !== "all" && "id" in choice && { backup: choice.id }) } };
+  const workplace = await openFor(context, action);
   try {
-    const identities = options.level === "archive" ? await requireIdentities(context.config) : [];
-    const targets = await targetsOf(workplace, database.name, options.choice);
+    const { identities, targets } = await recordedIfFailed(context, workplace, action, async () => ({
+      identities: options.level === "archive" ? await requireIdentities(context.config) : [],
+      targets: await targetsOf(context, workplace, database.name, choice),
+    }));
     context.reporter.emit({ type: "plan", steps: targets.map(({ id }) => ({ id, title: `verify ${id} (${options.level})` })) });
     const verdicts: Verdict[] = [];
     for (const target of targets) verdicts.push(await verifyOne(context, workplace, target, options.level, identities));
@@ -55,9 +60,9 @@ export async function verifyBackups(context: Context, options: VerifyOptions): P
 
 type Target = { readonly id: string; readonly database: string; readonly manifest?: Manifest; readonly problem?: HoldfastError };
 
-async function targetsOf(workplace: Workplace, database: string, choice: VerifyOptions["choice"]): Promise<Target[]> {
+async function targetsOf(context: Context, workplace: Workplace, database: string, choice: VerifyOptions["choice"]): Promise<Target[]> {
   if (choice !== "all") {
-    const manifest = await chooseBackup(workplace.repository, database, choice);
+    const manifest = await chooseAloud(context, workplace.repository, database, choice);
     return [{ id: manifest.id, database: manifest.database, manifest }];
   }
   const entries = await listBackups(workplace.repository, database);
@@ -87,38 +92,17 @@ async function verifyOne(context: Context, workplace: Workplace, target: Target,
 
 async function verifyManifest(context: Context, repository: Repository, manifest: Manifest, level: VerifyLevel, identities: readonly string[]): Promise<void> {
   await readKeySidecar(repository, manifest);
-  for (const part of manifest.parts) await verifySize(repository, manifest, part);
+  for (const part of manifest.parts) await checkSize(repository, manifest, part);
   let done = 0;
   const total = manifest.parts.reduce((sum, part) => sum + part.bytes, 0);
   const progress = (bytes: number): void => { context.reporter.emit({ type: "progress", step: manifest.id, bytes: done + bytes, total }); };
   if (level === "hash") {
     for (const part of manifest.parts) {
-      await verifyHash(repository, manifest, part, context.signal, progress);
+      await checkHash(repository, manifest, part, context.signal, progress);
       done += part.bytes;
     }
   }
   if (level === "archive") await verifyContents(context, repository, manifest, identities);
-}
-
-function differs(part: Part, what: string, expected: string | number, found: string | number): HoldfastError {
-  return new HoldfastError("integrity", `part ${part.name}: ${what} is ${found}, but the manifest says ${expected}`, {
-    hints: ["Do not count on this backup. Make a new one, and find out how this one was changed."],
-    details: { part: part.name, expected, found },
-  });
-}
-
-async function verifySize(repository: Repository, manifest: Manifest, part: Part): Promise<void> {
-  const stored = await repository.store.head(backupKey(manifest.database, manifest.id, part.file));
-  if (stored === undefined) throw differs(part, "the object", `${part.bytes} bytes`, "missing");
-  if (stored.bytes !== part.bytes) throw differs(part, "the size", part.bytes, stored.bytes);
-}
-
-async function verifyHash(repository: Repository, manifest: Manifest, part: Part, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<void> {
-  const digest = newDigest();
-  const source = await repository.store.read(backupKey(manifest.database, manifest.id, part.file), signal);
-  let read = 0;
-  for await (const chunk of digest.through(source)) onBytes((read += chunk.length));
-  if (digest.sha256 !== part.sha256) throw differs(part, "the SHA-256", part.sha256, digest.sha256);
 }
 
 /** Opening a part checks its hash as well: the bytes are fetched once. */
@@ -132,7 +116,9 @@ async function verifyContents(context: Context, repository: Repository, manifest
     if (part.file.includes(".pgdump.")) {
       const onBytes = (bytes: number): void => { context.reporter.emit({ type: "progress", step: manifest.id, bytes: done + bytes, total }); };
       const archive = await openPart(repository, manifest, part.name, identity, { signal: context.signal, onBytes });
-      await readThrough(client.command("pg_restore"), part.name, archive, context.signal);
+      const pgRestore = client.command("pg_restore");
+      if (part.name === "data") requireRows(manifest, await countArchiveRows(pgRestore, part.name, archive, context.signal));
+      else await readThrough(pgRestore, part.name, archive, context.signal);
     } else {
       const text = await openTextPart(repository, manifest, part.name, identity, context.signal);
       if (part.file.includes(".json.")) parseJson(part, text);
@@ -140,6 +126,18 @@ async function verifyContents(context: Context, repository: Repository, manifest
     done += part.plainBytes;
   }
   partNamed(manifest, "data");
+}
+
+/** The rows in the archive must be those that were counted in the dump's snapshot: no server is needed to know that. */
+function requireRows(manifest: Manifest, counts: RowCounts): void {
+  const expected = new Map<string, number>(manifest.truth.tables.flatMap(({ schema, name, kind, rows }) => (rows === undefined || (kind !== "table" && kind !== "partition") ? [] : [[`${schema}.${name}`, rows] as const])));
+  const wrong = [...new Set([...expected.keys(), ...counts.keys()])].filter((table) => (expected.get(table) ?? 0) !== (counts.get(table) ?? 0));
+  if (wrong.length === 0) return;
+  const shown = wrong.slice(0, 10).map((table) => `${table}: the manifest says ${expected.get(table) ?? "none"}, the archive holds ${counts.get(table) ?? "none"}`);
+  throw new HoldfastError("integrity", `part data: ${wrong.length} tables have other row counts than the truth: ${shown.join("; ")}`, {
+    hints: ["Do not count on this backup. Make a new one, and find out how this one was changed."],
+    details: { part: "data", tables: wrong.length },
+  });
 }
 
 function parseJson(part: Part, text: string): void {

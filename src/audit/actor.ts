@@ -11,9 +11,12 @@ export interface Actor {
   readonly tty: boolean;
 }
 
-/** The actor as the operating system knows it. */
-export function systemActor(operator: string | null, tty: boolean): Actor {
-  return { user: userName(), host: hostname(), operator, tty };
+/**
+ * The actor as the operating system knows it.
+ * @param tty - `process.stdin.isTTY`, which Node leaves undefined where its type says false: under cron, in a pipe
+ */
+export function systemActor(operator: string | null, tty: boolean | undefined): Actor {
+  return { user: userName(), host: hostname(), operator, tty: tty === true };
 }
 
 /** Containers often run under a number that has no name; userInfo throws there. */

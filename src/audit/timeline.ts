@@ -64,19 +64,30 @@ export function localCopyPath(stateDir: string, repositoryId: string): string {
   return join(stateDir, "timeline", `${encodeURIComponent(repositoryId)}.jsonl`);
 }
 
+const pendingFolder = (localCopy: string): string => localCopy.replace(/jsonl$/, "pending");
+
+function entryOf(deed: Deed, { clock, actor, version }: Pick<TimelineOptions, "clock" | "actor" | "version">): Draft {
+  return draft(deed, { id: randomBytes(8).toString("hex"), at: clock.now(), actor, version });
+}
+
+/** Keeps what was done on this host only, for a repository that could not be opened; the next one to record there brings it. */
+export async function recordForLater(options: Omit<TimelineOptions, "store">, deed: Deed): Promise<void> {
+  const folder = pendingFolder(localCopyPath(options.stateDir, options.repositoryId));
+  await openPending(folder).add(entryOf(deed, options));
+}
+
 export function openTimeline(options: TimelineOptions): Timeline {
   const localCopy = localCopyPath(options.stateDir, options.repositoryId);
-  const folder = localCopy.replace(/jsonl$/, "pending");
+  const folder = pendingFolder(localCopy);
   const pending = openPending(folder);
-  const { store, clock, actor, version } = options;
-  const entryOf = (deed: Deed) => draft(deed, { id: randomBytes(8).toString("hex"), at: clock.now(), actor, version });
+  const { store } = options;
 
   return {
     localCopy,
     pending: () => pending.list(),
 
     async record(deed) {
-      const own = entryOf(deed);
+      const own = entryOf(deed, options);
       const unkept = await pending.add(own).then(() => undefined, (error: unknown) => ({ error }));
       try {
         const waiting = unkept === undefined ? await pending.list() : [];
@@ -114,12 +125,12 @@ interface Way {
 
 /** Brings one entry to the repository, then to the local copy, and only then lets it go. */
 async function bring(options: TimelineOptions, entry: Draft, { pending, localCopy, late, kept }: Way): Promise<void> {
-  const { store, signer, clock, actor, version } = options;
+  const { store, signer, clock } = options;
   const written = await append(store, entry, {
     signer,
     now: clock.now(),
     late,
-    closing: (next) => draft({ action: closeYear, subject: { next }, outcome: "ok", seconds: 0 }, { id: randomBytes(8).toString("hex"), at: clock.now(), actor, version }),
+    closing: (next) => entryOf({ action: closeYear, subject: { next }, outcome: "ok", seconds: 0 }, options),
     anchor: (head) => (kept ? pending.anchor(entry, head) : Promise.resolve(head)),
     pause: options.pause ?? ((milliseconds) => sleep(milliseconds)),
     random: options.random ?? Math.random,

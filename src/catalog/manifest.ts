@@ -16,9 +16,12 @@ const part = z.strictObject({
   plainBytes: z.int().nonnegative(),
 });
 
+const isUnique = (names: readonly string[]): boolean => new Set(names).size === names.length;
+
 const instant = z.iso.datetime({ precision: 3 });
 
-const manifestSchema = z.strictObject({
+/** Every field of format 1; FORMAT.md has a row for each. */
+export const manifestSchema = z.strictObject({
   format: z.literal(formatVersion),
   id: z.string(),
   database: z.string(),
@@ -42,12 +45,12 @@ const manifestSchema = z.strictObject({
   partial: z.boolean(),
   /** Roles that own or may use objects of the database. */
   roles: z.array(z.string()),
-  parts: z.array(part).min(1),
+  parts: z.array(part).min(1).refine((parts) => isUnique(parts.map(({ name }) => name)) && isUnique(parts.map(({ file }) => file)), "two parts have one name or one file"),
   /** Typed by {@link Truth}; checked by those who compare with it. */
   truth: z.custom<Truth>((value) => typeof value === "object" && value !== null),
   /** The sequences once more after the dump: they do not belong to the snapshot. */
   sequencesAfter: z.custom<Truth["sequences"]>((value) => Array.isArray(value)),
-  /** Which tables carry content digests. */
+  /** Id of the key that signed it. */
   signer: z.string(),
 });
 

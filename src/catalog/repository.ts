@@ -3,12 +3,14 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 
 import { HoldfastError } from "../errors.ts";
+import type { Ids } from "../ports.ts";
 import type { Store } from "../store/store.ts";
-import { backupFolder, backupKey, backupsFolder, databaseOfId, formatVersion, keyFile, manifestFile, markerKey, signatureSuffix, timelineFolder } from "./layout.ts";
+import { backupFolder, backupId, backupKey, backupsFolder, databaseOfId, formatVersion, keyFile, manifestFile, markerKey, signatureSuffix, timelineFolder } from "./layout.ts";
 import { type Manifest, parseManifest, serializeManifest } from "./manifest.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
 
-const markerSchema = z.object({ format: z.number(), id: z.uuid(), createdAt: z.string() });
+const formatSchema = z.looseObject({ format: z.number() });
+const markerSchema = z.object({ format: z.literal(formatVersion), id: z.uuid(), createdAt: z.string() });
 
 export interface Repository {
   readonly store: Store;
@@ -40,18 +42,28 @@ export async function openRepository(store: Store, trusted: readonly TrustedSign
       hints: ["Check the location, or make it a repository with `holdfast repository init`."],
     });
   }
-  let marker;
+  const marker = readMarker(stored.bytes, store.url);
+  return { store, id: marker.id, trusted };
+}
+
+/** The format comes first: what else a newer marker says is not ours to judge. */
+function readMarker(bytes: Buffer, url: string): z.infer<typeof markerSchema> {
   try {
-    marker = markerSchema.parse(JSON.parse(stored.bytes.toString("utf8")));
-  } catch (error) {
-    throw new HoldfastError("integrity", `${markerKey} in ${store.url} is damaged`, { cause: error });
-  }
-  if (marker.format !== formatVersion) {
-    throw new HoldfastError("integrity", `${store.url} has repository format ${marker.format}, but this holdfast knows format ${formatVersion}`, {
+    const json: unknown = JSON.parse(bytes.toString("utf8"));
+    const { format } = formatSchema.parse(json);
+    if (format === formatVersion) return markerSchema.parse(json);
+    throw new HoldfastError("integrity", `${url} has repository format ${format}, but this holdfast knows format ${formatVersion}`, {
       hints: ["A newer holdfast may have made it: upgrade this one."],
+      details: { part: markerKey, expected: formatVersion, found: format },
+    });
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error;
+    throw new HoldfastError("integrity", `${markerKey} in ${url} is damaged: it is not the marker of a repository`, {
+      hints: ["Put the marker back from a copy of the repository. The backups do not depend on it."],
+      details: { part: markerKey },
+      cause: error,
     });
   }
-  return { store, id: marker.id, trusted };
 }
 
 /** Databases that have something in the repository, in order of name. */
@@ -63,6 +75,8 @@ export async function databasesIn(store: Store): Promise<string[]> {
 
 /** A backup as its manifest tells; `problem` instead when the manifest cannot be trusted. */
 export type CatalogEntry = { readonly id: string; readonly database: string } & ({ readonly manifest: Manifest; readonly problem?: never } | { readonly manifest?: never; readonly problem: HoldfastError });
+
+type UntrustedEntry = Extract<CatalogEntry, { readonly problem: HoldfastError }>;
 
 /** How many manifests are fetched at once. */
 const fetches = 16;
@@ -110,34 +124,70 @@ export async function readManifest(repository: Repository, database: string, id:
   authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
   const manifest = parseManifest(stored.bytes, key);
   if (manifest.id !== id || manifest.database !== database) {
-    throw new HoldfastError("integrity", `${key} says it is backup ${manifest.id} of ${manifest.database}: it was moved or copied`);
+    throw new HoldfastError("integrity", `${key} says it is backup ${manifest.id} of ${manifest.database}: it was moved or copied`, {
+      hints: ["Remove this folder; the backup is where it was made, if `holdfast backup list` still shows it there."],
+      details: { part: manifestFile, expected: `${id} of ${database}`, found: `${manifest.id} of ${manifest.database}` },
+    });
   }
   return manifest;
 }
 
 function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): void {
-  if (signature === undefined) {
-    throw new HoldfastError("integrity", `${key} is not signed`, { hints: ["Do not restore from it: whoever can write to the repository could have put it there."] });
-  }
   if (trusted.length === 0) {
     throw new HoldfastError("configuration", "no trusted signer is configured, so no manifest can be trusted", {
       hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],
     });
   }
+  const expected = `a signature by ${trusted.map((signer) => signer.id).join(" or ")}`;
+  if (signature === undefined) {
+    throw new HoldfastError("integrity", `${key} is not signed: expected ${expected}, found no ${manifestFile}${signatureSuffix}`, {
+      hints: ["Do not restore from it: whoever can write to the repository could have put it there."],
+      details: { part: manifestFile, expected, found: "no signature" },
+    });
+  }
   if (signerOf(bytes, signature, trusted) === undefined) {
-    throw new HoldfastError("integrity", `the signature of ${key} is not by a trusted signer, or the file was changed`, {
-      hints: [`Trusted signers: ${trusted.map((signer) => signer.id).join(", ")}. If a key of yours is missing, add it to HOLDFAST_TRUSTED_SIGNERS.`],
+    throw new HoldfastError("integrity", `${key} was changed, or a stranger signed it: expected ${expected}, found ${foundSignature(signature)}`, {
+      hints: ["Do not restore from it. If the key of one of your backup hosts is missing among the trusted ones, add it to HOLDFAST_TRUSTED_SIGNERS."],
+      details: { part: manifestFile, expected, found: foundSignature(signature) },
     });
   }
 }
 
-/** Publishes a backup: its signature first, its manifest last and only if nobody published that id before. */
+function foundSignature(signature: Buffer): string {
+  return signature.byteLength === 64 ? "one that does not fit" : `${signature.byteLength} bytes that are no signature`;
+}
+
+/**
+ * An id that nothing lies under yet. Call it while holding the database's lock, which keeps others from taking it too:
+ * a run that wrote into the folder of another backup would ruin that one, and remove it when it failed.
+ */
+export async function freeBackupId(store: Store, database: string, at: Date, ids: Ids): Promise<string> {
+  const tries = 10;
+  for (let left = tries; left > 0; left -= 1) {
+    const id = backupId(database, at, ids.suffix());
+    if (await isEmpty(store, backupFolder(database, id))) return id;
+  }
+  throw new HoldfastError("store-failed", `${tries} ids of ${database} at ${at.toISOString()} were taken already`, { hints: ["Run the backup again."] });
+}
+
+async function isEmpty(store: Store, folder: string): Promise<boolean> {
+  for await (const object of store.list(folder)) if (object.key.startsWith(folder)) return false;
+  return true;
+}
+
+/** Publishes a backup: its signature first, its manifest last, and neither over what somebody else published under that id. */
 export async function publishManifest(store: Store, manifest: Manifest, signer: Signer): Promise<void> {
   const bytes = serializeManifest(manifest);
   const key = backupKey(manifest.database, manifest.id, manifestFile);
-  await store.put(key + signatureSuffix, signer.sign(bytes));
-  const written = await store.put(key, bytes, { ifAbsent: true });
-  if (written === undefined) throw new HoldfastError("integrity", `${key} exists already`, { hints: ["Another backup took the same id; run the backup again."] });
+  await putOnce(store, key + signatureSuffix, signer.sign(bytes));
+  await putOnce(store, key, bytes);
+}
+
+/** Equal bytes that are there already are ours: a request whose answer was lost is sent again. */
+async function putOnce(store: Store, key: string, bytes: Buffer): Promise<void> {
+  if ((await store.put(key, bytes, { ifAbsent: true })) !== undefined) return;
+  if ((await store.get(key))?.bytes.equals(bytes) === true) return;
+  throw new HoldfastError("integrity", `${key} exists already`, { hints: ["Another backup took the same id; run the backup again."] });
 }
 
 /** What `key.age.sig` signs: the sidecar together with the one-off recipient that its backup's manifest names. */
@@ -159,31 +209,49 @@ export async function readKeySidecar(repository: Repository, manifest: Manifest)
   const key = backupKey(manifest.database, manifest.id, keyFile);
   const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
   if (stored === undefined) {
-    throw new HoldfastError("integrity", `${key} is missing: the backup was shredded, or somebody removed it`, { details: { part: keyFile, expected: "present", found: "missing" } });
+    throw new HoldfastError("integrity", `${key} is missing: the backup was shredded, or somebody removed it`, {
+      hints: ["Without it nobody can open the backup. Put it back from a copy of the repository, if there is one."],
+      details: { part: keyFile, expected: "present", found: "missing" },
+    });
   }
   if (signature === undefined || signerOf(keySignatureInput(manifest.encryption.recipient, stored.bytes), signature.bytes, repository.trusted) === undefined) {
-    throw new HoldfastError("integrity", `${key} is damaged, unsigned, or belongs to another backup`, { details: { part: keyFile } });
+    const expected = `a signature of it for ${manifest.encryption.recipient} by ${repository.trusted.map((signer) => signer.id).join(" or ")}`;
+    const found = signature === undefined ? `no ${keyFile}${signatureSuffix}` : foundSignature(signature.bytes);
+    throw new HoldfastError("integrity", `${key} is damaged, unsigned, or belongs to another backup: expected ${expected}, found ${found}`, {
+      hints: ["Do not count on this backup. Put key.age and its signature back from a copy of the repository, if there is one."],
+      details: { part: keyFile, expected, found },
+    });
   }
   return stored.bytes;
 }
+
+const exampleTime = new Date("2026-11-21T02:00:00Z");
 
 /** Which backup is meant: an id, or the newest one (`latest`), or the newest not after an instant. */
 export type BackupChoice = { readonly id: string } | { readonly latest: true } | { readonly asOf: Date };
 
 /**
  * Finds the backup that is meant among those whose manifests can be trusted.
- * @throws HoldfastError `not-found` if there is none, `integrity` if the id that was named cannot be trusted
+ * @param onUntrusted - hears of each that would be newer than the one that is found
+ * @throws HoldfastError `usage` if what was named is no id, `not-found` if there is none, `integrity` if the one that was named cannot be trusted
  */
-export async function chooseBackup(repository: Repository, database: string, choice: BackupChoice): Promise<Manifest> {
+export async function chooseBackup(repository: Repository, database: string, choice: BackupChoice, onUntrusted: (entry: UntrustedEntry) => void = () => undefined): Promise<Manifest> {
   if ("id" in choice) {
-    const manifest = await readManifest(repository, databaseOfId(choice.id) ?? database, choice.id);
+    const owner = databaseOfId(choice.id);
+    if (owner === undefined) {
+      throw new HoldfastError("usage", `${JSON.stringify(choice.id)} is not the id of a backup, which is like ${backupId(database, exampleTime, "7f3a")}`, { hints: ["`holdfast backup list` shows the ids that there are."] });
+    }
+    const manifest = await readManifest(repository, owner, choice.id);
     if (manifest) return manifest;
     throw new HoldfastError("not-found", `no backup ${choice.id} in ${repository.store.url}`, { hints: ["`holdfast backup list` shows what there is."] });
   }
   const entries = await listBackups(repository, database);
   const good = entries.flatMap((entry) => entry.manifest ?? []);
   const found = "asOf" in choice ? good.find((manifest) => new Date(manifest.snapshotAt) <= choice.asOf) : good[0];
-  if (found) return found;
+  if (found) {
+    for (const entry of entries) if (entry.problem && entry.id > found.id) onUntrusted(entry);
+    return found;
+  }
   const oldest = good.at(-1);
   const untrusted = entries.length - good.length;
   throw new HoldfastError("not-found", "asOf" in choice && oldest ? `no backup of ${database} as old as ${choice.asOf.toISOString()}` : `no backup of ${database} in ${repository.store.url}`, {

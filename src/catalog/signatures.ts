@@ -38,40 +38,67 @@ export function generateSigningKey(): { readonly privateKeyPem: string; readonly
 
 /**
  * Reads a private key.
- * @param source - where it came from, for the message
+ * @param source - where it came from, for the message, which never shows the key
  * @throws HoldfastError `configuration` if it is not an unencrypted Ed25519 private key in PEM
  */
 export function loadSigner(pem: string, source: string): Signer {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch (error) {
-    throw new HoldfastError("configuration", `the signing key in ${source} is not a private key in PEM`, { hints: ["Make one with `holdfast keys generate`."], cause: error });
-  }
+  const key = privateKeyOf(pem, source);
   if (key.asymmetricKeyType !== "ed25519") {
-    throw new HoldfastError("configuration", `the signing key in ${source} is ${key.asymmetricKeyType ?? "unknown"}, but must be ed25519`, { hints: ["Make one with `holdfast keys generate`."] });
+    throw new HoldfastError("configuration", `the signing key in ${source} is ${key.asymmetricKeyType ?? "unknown"}, but must be ed25519`, { hints: [makeOne] });
   }
   const publicKey = createPublicKey(key);
   return { id: idOf(publicKey), publicKeyPem: pemOf(publicKey), sign: (bytes) => sign(null, bytes, key) };
 }
 
+const makeOne = "Make one with `holdfast keys generate`.";
+
+/** What OpenSSL says of a text that it cannot read is of no use to anyone, and is left out. */
+function privateKeyOf(pem: string, source: string): KeyObject {
+  if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
+    throw new HoldfastError("configuration", `the signing key in ${source} is encrypted with a passphrase, but must be readable without one`, {
+      hints: [`Decrypt it into a file of mode 0600: \`openssl pkey -in ${source} -out signing-key.pem\`.`],
+    });
+  }
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
+    const seen = /-----BEGIN ([A-Z ]+)-----/.exec(pem)?.[1]?.toLowerCase();
+    throw new HoldfastError("configuration", `the signing key in ${source} is ${seen === undefined ? "not a private key in PEM" : `a ${seen}, but must be a private key`}`, { hints: [makeOne] });
+  }
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    throw new HoldfastError("configuration", `the signing key in ${source} is damaged, or of a kind that cannot sign here`, { hints: [makeOne] });
+  }
+}
+
 /**
- * Reads one or more public keys from a PEM text.
+ * Reads one or more public keys from a PEM text, each once.
  * @throws HoldfastError `configuration` if there is none, or one that is not Ed25519
  */
 export function loadTrustedSigners(pem: string, source: string): TrustedSigner[] {
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
+    throw new HoldfastError("configuration", `a private key stands among the trusted signers in ${source}, where only public keys belong`, {
+      hints: ["Print the public half with `openssl pkey -in FILE -pubout` and use that.", "If others can read that place, consider the key exposed and make a new one."],
+    });
+  }
   const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[\s\S]+?-----END PUBLIC KEY-----/g) ?? [];
-  if (blocks.length === 0) throw new HoldfastError("configuration", `no public key in PEM found in ${source}`);
-  return blocks.map((block) => {
-    let key: KeyObject;
-    try {
-      key = createPublicKey(block);
-    } catch (error) {
-      throw new HoldfastError("configuration", `a public key in ${source} cannot be read`, { cause: error });
-    }
-    if (key.asymmetricKeyType !== "ed25519") throw new HoldfastError("configuration", `a public key in ${source} is ${key.asymmetricKeyType ?? "unknown"}, but must be ed25519`);
-    return { id: idOf(key), publicKeyPem: pemOf(key), verify: (bytes, signature) => signature.byteLength === 64 && verify(null, bytes, key, signature) };
-  });
+  if (blocks.length === 0) {
+    throw new HoldfastError("configuration", `no public key in PEM found in ${source}`, { hints: ["`holdfast keys generate` writes it to trusted-signers.pem; it begins with -----BEGIN PUBLIC KEY-----."] });
+  }
+  const signers = blocks.map((block) => trustedSignerOf(block, source));
+  return [...new Map(signers.map((signer) => [signer.id, signer])).values()];
+}
+
+function trustedSignerOf(pem: string, source: string): TrustedSigner {
+  let key: KeyObject;
+  try {
+    key = createPublicKey(pem);
+  } catch {
+    throw new HoldfastError("configuration", `a public key in ${source} is damaged and cannot be read`, { hints: ["Copy it again from trusted-signers.pem, whole lines only."] });
+  }
+  if (key.asymmetricKeyType !== "ed25519") {
+    throw new HoldfastError("configuration", `a public key in ${source} is ${key.asymmetricKeyType ?? "unknown"}, but must be ed25519`, { hints: ["Name the public halves of signing keys that `holdfast keys generate` made."] });
+  }
+  return { id: idOf(key), publicKeyPem: pemOf(key), verify: (bytes, signature) => signature.byteLength === 64 && verify(null, bytes, key, signature) };
 }
 
 /** The trusted signer who signed `bytes`, or undefined: unsigned, changed, or signed by a stranger. */

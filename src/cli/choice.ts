@@ -14,8 +14,11 @@ export function parseChoice(id: string | undefined, asOf?: string): BackupChoice
 
 /** An instant with its time zone: a guess here would restore another hour's data. */
 export function parseInstant(text: string, flag = "as-of"): Date {
+  const [, year = "", month = "", day = ""] = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)$/i.exec(text) ?? [];
   const date = new Date(text);
-  if (Number.isNaN(date.getTime()) || !/(?:Z|[+-]\d\d:?\d\d)$/i.test(text)) {
+  // JavaScript takes the 30th of February for a day in March.
+  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  if (year === "" || Number.isNaN(date.getTime()) || Number(day) > lastDay) {
     throw new HoldfastError("usage", `--${flag} ${text} is not an instant with a time zone`, { hints: ["Write it as 2026-11-21T02:00:00Z or 2026-11-21T03:00:00+01:00."] });
   }
   return date;

@@ -1,14 +1,20 @@
 /** A failure as a person reads it at night, and as a script does. Only a bug shows its stack. */
 import { errorTable, HoldfastError, messageOf } from "../errors.ts";
-import { readable } from "./format.ts";
+import { printable, readable } from "./format.ts";
 
 export function describeError(error: unknown): string {
-  if (!(error instanceof HoldfastError)) {
-    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return `bug: ${messageOf(error)}\n${stack}\nThis is a bug in holdfast; please report it with the lines above.`;
-  }
+  if (!(error instanceof HoldfastError)) return describeBug(error);
   const { exit, meaning } = errorTable[error.code];
-  return [`error: ${readable(error.message)}`, ...error.hints.map((hint) => `  → ${readable(hint)}`), `(exit ${exit}: ${meaning})`].join("\n");
+  return printable([`error: ${readable(error.message)}`, ...error.hints.map((hint) => `  → ${readable(hint)}`), `(exit ${exit}: ${meaning})`].join("\n"));
+}
+
+function describeBug(error: unknown): string {
+  // V8's stack begins with name and message; they are not said twice.
+  const stack = error instanceof Error ? error.stack?.split("\n").filter((line) => /^\s+at /.test(line)) : undefined;
+  const name = error instanceof Error && error.name !== "Error" ? `${error.name}: ` : "";
+  return printable(
+    [`bug: ${name}${messageOf(error)}`, ...(stack ?? []), `  → This is a bug in holdfast. Please report it with the lines above, the command that you ran, and the output of \`holdfast --version\`.`, `(exit ${errorTable.bug.exit}: ${errorTable.bug.meaning})`].join("\n"),
+  );
 }
 
 export interface ErrorJson {

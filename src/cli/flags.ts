@@ -1,5 +1,6 @@
 /** Flags that several commands take, so that they are called and explained the same everywhere. */
-import { Args, Flags } from "@oclif/core";
+import * as Args from "@oclif/core/args";
+import * as Flags from "@oclif/core/flags";
 
 export const databaseFlag = Flags.string({ char: "d", summary: "which configured database", helpValue: "NAME", env: "HOLDFAST_DATABASE" });
 
@@ -12,4 +13,4 @@ export const drainFlag = Flags.integer({ summary: "seconds that clients get to f
 /** Confirmations and `--swap` have no environment variable on purpose: they must be meant each time. */
 export const confirmFlag = Flags.string({ summary: "the name of the database to replace, typed out", helpValue: "NAME" });
 
-export const backupArg = Args.string({ description: "id of a backup, or latest", name: "ID" });
+export const backupArg = Args.string({ description: "id of a backup, or latest", name: "ID", ignoreStdin: true });

@@ -16,18 +16,34 @@ export function formatBytes(bytes: number): string {
 
 /** `3.2 s`, `4 min 10 s`, `2 h 5 min`. */
 export function formatSeconds(seconds: number): string {
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** `40 512`: groups of three with thin gaps that survive a terminal. */
+/** `40 512`: groups of three, as ISO 31-0 writes them; neither comma nor point means the same everywhere. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US").replaceAll(",", " ");
 }
 
-/** Replaces every `N bytes` of a message by a readable size; the domain speaks in exact numbers. */
+const quoted = /"[^"]*"|`[^`]*`/.source;
+const counted = /(?<![^\s(])(\d{4,}) (bytes|rows|tables|entries|objects)(?![\w"'`-])/.source;
+const numbers = new RegExp(`${quoted}|${counted}`, "g");
+
+/**
+ * Makes the exact numbers of the domain's messages readable: `58777525 bytes` as `58.8 MB`, `1500000 rows` as
+ * `1 500 000 rows`. What is quoted is a name or a command, and stays as it is.
+ */
 export function readable(text: string): string {
-  return text.replace(/\b(\d{4,}) bytes\b/g, (_, digits: string) => formatBytes(Number(digits)));
+  return text.replace(numbers, (all: string, number?: string, unit?: string) => {
+    if (number === undefined || unit === undefined) return all;
+    return unit === "bytes" ? formatBytes(Number(number)) : `${formatCount(Number(number))} ${unit}`;
+  });
+}
+
+/** Text from elsewhere (a name in a database, a tool's last words) cannot move the cursor, colour the screen or turn the writing. */
+export function printable(text: string): string {
+  return text.replace(/\r\n/g, "\n").replace(/[^\P{Cc}\n\t]|[\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
 }

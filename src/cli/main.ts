@@ -1,37 +1,42 @@
 /** The way in: loads the commands' manifest, runs one, and turns what is thrown outside of it into an exit code. */
-import { Config, Errors, flush, run } from "@oclif/core";
+import { Config } from "@oclif/core/config";
+import { ExitError } from "@oclif/core/errors";
+import { run } from "@oclif/core/run";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { errorTable } from "../errors.ts";
-import { redact } from "../process/redact.ts";
-import { asHoldfastError } from "./base-command.ts";
-import { describeError, errorJson } from "./error-output.ts";
+import { audienceOf, tellFailure } from "./failure.ts";
 
 /**
  * Runs holdfast.
  * @param binUrl - `import.meta.url` of the starter in `bin/`
  * @param overrides - of the `oclif` section of package.json, for running the sources
  */
-export async function main(argv: readonly string[], binUrl: string, overrides?: { readonly commands: string }): Promise<void> {
+export async function main(argv: readonly string[], binUrl: string, overrides?: { readonly commands: string; readonly helpClass: object }): Promise<void> {
   const root = dirname(dirname(fileURLToPath(binUrl)));
+  const audience = audienceOf(argv, process.env);
+  // Whoever reads our output may leave; a backup goes on without him, and ends in order.
+  process.stdout.on("error", ignoreLeaving);
+  process.stderr.on("error", ignoreLeaving);
+  process.on("uncaughtException", (error) => {
+    tellFailure(error, audience);
+    process.exit(errorTable.bug.exit);
+  });
   try {
-    const config = await Config.load({ root, ...(overrides && { pjson: await packageWith(root, overrides) }) });
+    const config = await Config.load({ root, ...(overrides && { pjson: await packageWith(root, overrides), ignoreManifest: true }) });
     await run([...argv], config);
-    await flush();
   } catch (error) {
-    if (error instanceof Errors.ExitError) {
-      process.exitCode = error.oclif.exit ?? 0;
-      return;
-    }
-    const known = asHoldfastError(error);
-    if (argv.includes("--json")) process.stdout.write(`${redact(JSON.stringify(errorJson(known ?? error), null, 2))}\n`);
-    else process.stderr.write(`${redact(describeError(known ?? error))}\n`);
-    process.exitCode = known?.exitCode ?? errorTable.bug.exit;
+    if (error instanceof ExitError) process.exitCode = error.oclif.exit ?? 0;
+    else tellFailure(error, audience);
   }
 }
 
-async function packageWith(root: string, overrides: { readonly commands: string }): Promise<never> {
+function ignoreLeaving(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+}
+
+async function packageWith(root: string, overrides: object): Promise<never> {
   const { default: json } = (await import(`${root}/package.json`, { with: { type: "json" } })) as { default: { oclif: object } };
   return { ...json, oclif: { ...json.oclif, ...overrides } } as never;
 }

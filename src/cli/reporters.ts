@@ -2,38 +2,41 @@
  * How events are shown, on stderr; stdout is data. In a terminal: listr2, with live figures. Without one: a plain line
  * for each event that matters. With --log-format json: every event as one JSON line.
  */
+import { isatty } from "node:tty";
+
 import type { Event, Reporter } from "../ports.ts";
 import { redact } from "../process/redact.ts";
-import { formatBytes, formatSeconds, readable } from "./format.ts";
+import { formatBytes, formatSeconds, printable, readable } from "./format.ts";
 
 export interface ReporterChoice {
   readonly format: "text" | "json";
   readonly quiet: boolean;
   readonly verbose: boolean;
-  readonly terminal: boolean;
 }
 
 export interface ClosableReporter extends Reporter {
-  /** Waits until everything is drawn; nothing is shown afterwards. */
+  /** Waits until everything is drawn; nothing is drawn over afterwards. May be called again. */
   close(): Promise<void>;
 }
 
-export async function chooseReporter(choice: ReporterChoice, write: (line: string) => void, now: () => Date): Promise<ClosableReporter> {
-  if (choice.format === "json") return jsonReporter(write, now, choice.verbose);
-  if (choice.terminal && !choice.quiet && !choice.verbose) {
+export async function chooseReporter(choice: ReporterChoice, stream: NodeJS.WriteStream & { readonly fd: number }, now: () => Date): Promise<ClosableReporter> {
+  const write = (line: string): void => { stream.write(`${line}\n`); };
+  if (choice.format === "json") return jsonReporter(choice, write, now);
+  if (isatty(stream.fd) && process.env["TERM"] !== "dumb" && !choice.quiet && !choice.verbose) {
     const { terminalReporter } = await import("./terminal-reporter.ts");
-    return terminalReporter(write);
+    return terminalReporter(stream, now);
   }
   return lineReporter(choice, write, now);
 }
 
 /** Every event, with its time, as one JSON line; progress at most once a second for each step. */
-export function jsonReporter(write: (line: string) => void, now: () => Date, verbose: boolean): ClosableReporter {
+export function jsonReporter(choice: Pick<ReporterChoice, "quiet" | "verbose">, write: (line: string) => void, now: () => Date): ClosableReporter {
   const due = throttle(now, 1_000);
   return {
     emit: (event) => {
+      if (choice.quiet && !isWarning(event)) return;
       if (event.type === "progress" && !due(event.step)) return;
-      if (event.type === "note" && event.level === "debug" && !verbose) return;
+      if (event.type === "note" && event.level === "debug" && !choice.verbose) return;
       write(redact(JSON.stringify({ time: now().toISOString(), ...event })));
     },
     close: () => Promise.resolve(),
@@ -46,46 +49,67 @@ export function lineReporter(choice: Pick<ReporterChoice, "quiet" | "verbose">, 
   const started = new Map<string, Date>();
   const due = throttle(now, choice.verbose ? 1_000 : 10_000);
   const line = (event: Event): string | undefined => {
+    if (event.type === "plan") {
+      for (const { id, title } of event.steps) titles.set(id, title);
+      return undefined;
+    }
+    if (event.type === "note") {
+      if (event.level === "debug" && !choice.verbose) return undefined;
+      return describeNote(event);
+    }
+    const title = titles.get(event.step) ?? event.step;
     switch (event.type) {
-      case "plan":
-        for (const { id, title } of event.steps) titles.set(id, title);
-        return undefined;
       case "step-started":
         started.set(event.step, now());
-        return choice.verbose ? `${titles.get(event.step) ?? event.step}…` : undefined;
+        return choice.verbose ? `${title}…` : undefined;
       case "progress":
-        return due(event.step) ? `${titles.get(event.step) ?? event.step}: ${describeProgress(event, started.get(event.step), now())}` : undefined;
+        return due(event.step) ? `${title}: ${describeProgress(event, started.get(event.step), now())}` : undefined;
       case "step-finished":
-        return `${titles.get(event.step) ?? event.step}: done${event.detail === undefined ? "" : `, ${readable(event.detail)}`}`;
+        return `${title}: ${event.detail === undefined ? "done" : readable(event.detail)}`;
       case "step-skipped":
-        return `${titles.get(event.step) ?? event.step}: skipped, ${event.why}`;
+        return `${title}: skipped, ${event.why}`;
       case "step-failed":
-        return `${titles.get(event.step) ?? event.step}: failed`;
-      case "note":
-        if (event.level === "debug" && !choice.verbose) return undefined;
-        return event.level === "warn" ? `warning: ${event.message}` : event.message;
+        return `${title}: failed`;
     }
   };
   return {
     emit: (event) => {
-      if (choice.quiet && !(event.type === "note" && event.level === "warn")) return;
+      if (choice.quiet && !isWarning(event)) return;
       const text = line(event);
-      if (text !== undefined) write(redact(text));
+      if (text !== undefined) write(redact(oneLine(text)));
     },
     close: () => Promise.resolve(),
   };
 }
 
-/** `512 MB of about 1.9 GB, 133 MB/s, 11 s left`. */
+/** A note as a line: a warning says that it is one. */
+export function describeNote({ level, message }: { level: "debug" | "info" | "warn"; message: string }): string {
+  return level === "warn" ? `warning: ${readable(message)}` : readable(message);
+}
+
+/** A message of several lines, or with control characters in a name, as one line of a log. */
+export function oneLine(text: string): string {
+  return printable(text).replace(/\s*\n\s*/g, "; ");
+}
+
+/** Before that much time has passed, a rate says little and the time left is a guess. */
+const settledAfterMs = 1_000;
+
+/** `512 MB of 1.9 GB, 133 MB/s, 11 s left`. A total that has been passed was too low an estimate and is not shown. */
 export function describeProgress(event: { bytes: number; total?: number }, since: Date | undefined, at: Date): string {
-  const seconds = since === undefined ? 0 : (at.getTime() - since.getTime()) / 1000;
-  const rate = seconds > 0 ? event.bytes / seconds : 0;
-  const left = event.total !== undefined && rate > 0 && event.total > event.bytes ? (event.total - event.bytes) / rate : undefined;
+  const { bytes } = event;
+  const elapsed = since === undefined ? 0 : at.getTime() - since.getTime();
+  const rate = elapsed >= settledAfterMs ? (bytes / elapsed) * 1000 : 0;
+  const total = event.total !== undefined && event.total > bytes ? event.total : undefined;
   return [
-    formatBytes(event.bytes) + (event.total === undefined ? "" : ` of about ${formatBytes(event.total)}`),
+    formatBytes(bytes) + (total === undefined ? "" : ` of about ${formatBytes(total)}`),
     ...(rate > 0 ? [`${formatBytes(rate)}/s`] : []),
-    ...(left === undefined ? [] : [`${formatSeconds(left)} left`]),
+    ...(rate > 0 && total !== undefined ? [`${formatSeconds((total - bytes) / rate)} left`] : []),
   ].join(", ");
+}
+
+function isWarning(event: Event): boolean {
+  return event.type === "note" && event.level === "warn";
 }
 
 /** Says for each key whether `interval` milliseconds have passed since it last said so; not at the first call. */

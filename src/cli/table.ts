@@ -1,10 +1,12 @@
 /** Rows in columns, without frames: easy to read, easy to cut. */
 import { getBorderCharacters, table } from "table";
 
+import { printable } from "./format.ts";
+
 export function renderTable(header: readonly string[], rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string {
   const columns = header.map((_, index) => ({ alignment: rightAligned.includes(index) ? ("right" as const) : ("left" as const), paddingLeft: 0, paddingRight: 2 }));
   // The package refuses control characters, which names in a database may hold.
-  const clean = (cell: string): string => cell.replace(/\p{Cc}/gu, "�");
+  const clean = (cell: string): string => printable(cell).replace(/[\n\t]/g, "\ufffd");
   return table([[...header], ...rows.map((row) => row.map(clean))], { border: getBorderCharacters("void"), columns, drawHorizontalLine: () => false })
     .split("\n")
     .map((line) => line.trimEnd())

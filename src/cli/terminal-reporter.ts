@@ -1,88 +1,137 @@
-/** Events as a live list in a terminal. Steps run as the story says; the list only mirrors them. */
-import { Listr, type ListrTaskWrapper, type DefaultRenderer, type SimpleRenderer } from "listr2";
+/**
+ * Events as a live list in a terminal. The steps run as the story says, two of them side by side; the list only mirrors
+ * them, so listr2 draws here and runs nothing. Notes are kept until the list is drawn to its end, and come below it.
+ */
+import { DefaultRenderer, Listr, ListrLogger, ListrTaskState, ProcessOutput } from "listr2";
 
-import type { Event } from "../ports.ts";
+import type { Event, Step } from "../ports.ts";
 import { redact } from "../process/redact.ts";
-import { readable } from "./format.ts";
-import { type ClosableReporter, describeProgress } from "./reporters.ts";
+import { formatSeconds, printable, readable } from "./format.ts";
+import { type ClosableReporter, describeNote, describeProgress, oneLine } from "./reporters.ts";
 
-type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
-
-interface Shown {
-  readonly title: string;
-  readonly settled: Promise<undefined>;
-  readonly finish: () => void;
-  readonly fail: (error: Error) => void;
-  task?: Task;
-  since?: Date;
-  drawn?: number;
-}
+type List = Listr<unknown, "default", "default">;
+type StepEvent = Exclude<Event, { type: "plan" | "note" }>;
 
 /** A redraw is worth it ten times a second; bytes come far more often. */
 const redrawMs = 100;
+/** A step that tells no bytes shows after a while for how long it has been at work, and says so when it is done. */
+const quickMs = 3_000;
 
-export function terminalReporter(write: (line: string) => void): ClosableReporter {
+interface Shown {
+  readonly task: List["tasks"][number];
+  readonly title: string;
+  since?: Date;
+  drawnAt?: number;
+  bytes?: boolean;
+}
+
+export function terminalReporter(stream: NodeJS.WriteStream, now: () => Date): ClosableReporter {
+  const list: List = new Listr<unknown, "default", "default">([], { renderer: "default", fallbackRenderer: "default", registerSignalListeners: false });
   const shown = new Map<string, Shown>();
   const held: string[] = [];
-  let running: Promise<unknown> = Promise.resolve();
+  let state: "idle" | "drawing" | "closed" = "idle";
+  let drawn: Promise<(() => void) | undefined> = Promise.resolve(undefined);
+  let ticker: NodeJS.Timeout | undefined;
 
-  const begin = (steps: readonly { id: string; title: string }[]): void => {
-    for (const { id, title } of steps) {
-      const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-      promise.catch(() => undefined);
-      shown.set(id, { title, settled: promise, finish: () => { resolve(undefined); }, fail: reject });
+  const add = (steps: readonly Step[]): void => {
+    const fresh = steps.filter(({ id }) => !shown.has(id));
+    list.add(fresh.map(({ title }) => ({ title: shownText(title), task: () => undefined })));
+    for (const [index, { id, title }] of fresh.entries()) {
+      const task = list.tasks[list.tasks.length - fresh.length + index];
+      if (task) shown.set(id, { task, title });
     }
-    const list = new Listr(
-      steps.map(({ id, title }) => ({
-        title,
-        task: (_: unknown, task: Task) => {
-          const step = shown.get(id);
-          if (step) step.task = task;
-          return step?.settled;
-        },
-      })),
-      { concurrent: false, exitOnError: true, rendererOptions: { collapseErrors: false, showErrorMessage: false, outputBar: 1, persistentOutput: false } as never, registerSignalListeners: false },
-    );
-    running = list.run().catch(() => undefined);
-  };
-
-  const update = (event: Event): void => {
-    if (event.type === "plan") { begin(event.steps); return; }
-    if (event.type === "note") {
-      if (event.level !== "debug") held.push(redact(event.level === "warn" ? `warning: ${event.message}` : event.message));
+    if (state !== "idle") {
+      for (const { task } of shown.values()) void task.check(undefined);
       return;
     }
+    state = "drawing";
+    drawn = draw();
+    ticker = setInterval(tick, 1_000).unref();
+  };
+
+  /** @returns what ends the drawing */
+  const draw = async (): Promise<() => void> => {
+    const output = new ProcessOutput(stream, stream, { dump: ["stdout"], leaveEmptyLine: false });
+    const logger = new ListrLogger({ useIcons: true, toStderr: [], processOutput: output });
+    const renderer = new DefaultRenderer(list.tasks, { logger, formatOutput: "truncate", collapseErrors: false, showErrorMessage: false }, list.events);
+    await Promise.all(list.tasks.map((task) => task.check(undefined)));
+    await renderer.render();
+    return () => { renderer.end(); };
+  };
+
+  const tick = (): void => {
+    for (const { task, since, bytes } of shown.values()) {
+      if (!task.isStarted() || since === undefined || bytes === true) continue;
+      const elapsed = now().getTime() - since.getTime();
+      if (elapsed >= quickMs) task.output$ = formatSeconds(Math.floor(elapsed / 1000)).replace(/\.0 s$/, " s");
+    }
+  };
+
+  const update = (event: StepEvent): void => {
+    if (!shown.has(event.step)) add([{ id: event.step, title: event.step }]);
     const step = shown.get(event.step);
     if (step === undefined) return;
-    if (event.type === "step-started") step.since = new Date();
-    if (event.type === "progress" && step.task && Date.now() - (step.drawn ?? 0) >= redrawMs) {
-      step.drawn = Date.now();
-      step.task.output = describeProgress(event, step.since, new Date());
+    const { task, title } = step;
+    switch (event.type) {
+      case "step-started":
+        step.since = now();
+        task.state$ = ListrTaskState.STARTED;
+        break;
+      case "progress":
+        step.bytes = true;
+        if (now().getTime() - (step.drawnAt ?? 0) < redrawMs) break;
+        step.drawnAt = now().getTime();
+        task.output$ = describeProgress(event, step.since, now());
+        break;
+      case "step-finished":
+        end(step, ListrTaskState.COMPLETED, `${title}${event.detail === undefined ? "" : `: ${readable(event.detail)}`}${took(step)}`);
+        break;
+      case "step-skipped":
+        end(step, ListrTaskState.SKIPPED, `${title}: skipped, ${event.why}`);
+        break;
+      case "step-failed":
+        end(step, ListrTaskState.FAILED, title);
+        break;
     }
-    if (event.type === "step-finished") {
-      if (event.detail !== undefined) retitle(step, `${step.title}: ${readable(event.detail)}`);
-      step.finish();
-    }
-    if (event.type === "step-skipped") {
-      retitle(step, `${step.title}: skipped, ${event.why}`);
-      step.finish();
-    }
-    if (event.type === "step-failed") step.fail(new Error(redact(event.message)));
   };
 
-  /** A step that ends before its turn in the list has no task yet: its title is set when the turn comes. */
-  const retitle = (step: Shown, title: string): void => {
-    if (step.task) step.task.title = redact(title);
-    else void step.settled.then(() => { if (step.task) step.task.title = redact(title); });
+  const took = ({ since }: Shown): string => {
+    const elapsed = since === undefined ? 0 : now().getTime() - since.getTime();
+    return elapsed < quickMs ? "" : `, ${formatSeconds(elapsed / 1000)}`;
   };
+
+  const end = ({ task }: Shown, as: ListrTaskState, title: string): void => {
+    task.title$ = shownText(title);
+    if (as === ListrTaskState.SKIPPED) task.message$ = { skip: shownText(title) };
+    task.state$ = as;
+  };
+
+  const tell = (line: string): void => { stream.write(`${line}\n`); };
 
   return {
-    emit: update,
+    emit: (event) => {
+      if (event.type === "note") {
+        if (event.level === "debug") return;
+        const line = redact(printable(describeNote(event)));
+        if (state === "drawing") held.push(line);
+        else tell(line);
+      } else if (state === "closed") return;
+      else if (event.type === "plan") add(event.steps);
+      else update(event);
+    },
     close: async () => {
-      // A cancelled story leaves steps that neither finished nor failed.
-      for (const step of shown.values()) step.fail(new Error("not reached"));
-      await running;
-      for (const line of held) write(line);
+      clearInterval(ticker);
+      const finish = await drawn;
+      if (state === "closed") return;
+      // A story that was cancelled leaves steps that neither finished nor failed.
+      for (const { task } of shown.values()) if (task.isStarted()) task.state$ = ListrTaskState.FAILED;
+      state = "closed";
+      finish?.();
+      for (const line of held.splice(0)) tell(line);
     },
   };
+}
+
+function shownText(text: string): string {
+  return redact(oneLine(text));
 }

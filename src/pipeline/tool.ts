@@ -15,6 +15,9 @@ interface Running {
  * instead, after whatever it had written. A consumer that stops early kills the tool and waits for it to be gone.
  */
 export function toolOutput(tool: Running & { readonly stdout: Readable }): AsyncIterable<Buffer> & AsyncDisposable {
+  // When a child exits, Node throws away what nobody has begun to read; a listener of this kind makes it wait for us.
+  const hold = (): void => undefined;
+  tool.stdout.on("readable", hold);
   let finished = false;
   const dispose = async (): Promise<void> => {
     if (!finished) tool.kill();
@@ -45,19 +48,15 @@ export async function feedTool(source: AsyncIterable<Uint8Array>, tool: Running 
   const { stdin } = tool;
   const inlet = new Inlet(source);
   const failed = new Error("the tool failed");
-  let taking = true;
-  const full = (): void => {
-    taking = false;
-  };
-  stdin.on("error", full);
-  const ended = tool.done.then(full, () => {
+  stdin.on("error", () => undefined);
+  const ended = tool.done.catch(() => {
     inlet.stop(failed);
   });
   try {
     for await (const bytes of inlet) {
-      if (taking && !stdin.write(bytes)) await room(stdin);
+      if (stdin.writable && !stdin.write(bytes)) await room(stdin);
       // A broken pipe says that the tool is ending, not yet how.
-      if (!taking) await ended;
+      if (!stdin.writable) await ended;
     }
   } catch (error) {
     if (error !== failed) {

@@ -9,7 +9,7 @@ export interface Access {
   readonly tls: { readonly version: string; readonly cipher: string } | null;
   /** The port that the server itself listens on; null over a socket. */
   readonly serverPort: number | null;
-  /** True if different transactions of one session met different backends. */
+  /** True if a pooler in session mode stands between; through one in transaction mode no session is opened at all. */
   readonly pooler: boolean;
   readonly readable: number;
   /** Tables that the user may not read. */
@@ -29,17 +29,5 @@ export async function inspectAccess(session: Session): Promise<Access> {
   const { readable } = await session.row<{ readable: number }>(`SELECT count(*) AS readable FROM ${userTables} AND has_table_privilege(c.oid, 'SELECT')`);
   const unreadable = await session.rows<{ name: string }>(`SELECT format('%I.%I', n.nspname, c.relname) AS name FROM ${userTables} AND NOT has_table_privilege(c.oid, 'SELECT') ORDER BY 1`);
   const rowSecurity = await session.rows<{ name: string }>(`SELECT format('%I.%I', n.nspname, c.relname) AS name FROM ${userTables} AND row_security_active(c.oid) ORDER BY 1`);
-  return { ...facts, pooler: await isPooled(session), readable, unreadable: unreadable.map(({ name }) => name), rowSecurity: rowSecurity.map(({ name }) => name) };
-}
-
-const looks = 5;
-
-/** A pooler in transaction mode hands each transaction to any free backend; a direct connection keeps its own. */
-async function isPooled(session: Session): Promise<boolean> {
-  const pids = new Set<number>();
-  for (let look = 0; look < looks; look += 1) pids.add((await session.row<{ pid: number }>("SELECT pg_backend_pid() AS pid")).pid);
-  if (pids.size > 1) return true;
-  // PgBouncer answers SHOW VERSION itself only on its console; through a pool, a setting of ours survives or not.
-  const { kept } = await session.row<{ kept: string }>("SELECT current_setting('statement_timeout') AS kept");
-  return kept !== "0";
+  return { ...facts, pooler: session.pooled, readable, unreadable: unreadable.map(({ name }) => name), rowSecurity: rowSecurity.map(({ name }) => name) };
 }

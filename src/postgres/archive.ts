@@ -2,6 +2,7 @@
 import { HoldfastError } from "../errors.ts";
 import { feedTool } from "../pipeline/tool.ts";
 import { type CommandLine, startTool, ToolFailure } from "../process/run.ts";
+import { RowCounter, type RowCounts } from "./archive-rows.ts";
 import { databaseArgument } from "./dump.ts";
 import type { SessionTarget } from "./session.ts";
 
@@ -13,16 +14,31 @@ import type { SessionTarget } from "./session.ts";
 export async function readThrough(pgRestore: CommandLine, part: string, archive: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
   const tool = startTool(pgRestore, ["--format=custom", "--file=/dev/null"], signal ? { signal } : {});
   tool.stdout.resume();
-  try {
-    await feedTool(archive, tool);
-  } catch (error) {
-    if (!(error instanceof ToolFailure)) throw error;
-    throw new HoldfastError("integrity", `part ${part} is not a whole archive: ${error.message}`, {
-      hints: ["Do not count on this backup. Make a new one, and find out how this one was damaged."],
-      cause: error,
-      details: { part, expected: "an archive that pg_restore reads to its end", found: error.lastLines },
-    });
-  }
+  await feedTool(archive, tool).catch((error: unknown) => { throw notWhole(part, error); });
+}
+
+function notWhole(part: string, error: unknown): unknown {
+  if (!(error instanceof ToolFailure)) return error;
+  return new HoldfastError("integrity", `part ${part} is not a whole archive: ${error.message}`, {
+    hints: ["Do not count on this backup. Make a new one, and find out how this one was damaged."],
+    cause: error,
+    details: { part, expected: "an archive that pg_restore reads to its end", found: error.lastLines },
+  });
+}
+
+/**
+ * Reads a whole archive as pg_restore would and counts the rows it holds, table by table.
+ * @throws HoldfastError `integrity` with pg_restore's own words
+ */
+export async function countArchiveRows(pgRestore: CommandLine, part: string, archive: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<RowCounts> {
+  const tool = startTool(pgRestore, ["--format=custom", "--section=data", "--file=-"], signal ? { signal } : {});
+  const counter = new RowCounter();
+  const read = (async () => {
+    for await (const chunk of tool.stdout as AsyncIterable<Buffer>) counter.push(chunk);
+  })();
+  await Promise.all([read, feedTool(archive, tool)]).catch((error: unknown) => { throw notWhole(part, error); });
+  if (!counter.finished()) throw new HoldfastError("integrity", `part ${part} ends in the middle of a table's rows`, { details: { part } });
+  return counter.counts;
 }
 
 export interface RestoreOptions {

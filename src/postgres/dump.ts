@@ -1,7 +1,7 @@
 /** pg_dump and pg_dumpall as running tools whose output is a part's plain bytes. */
 import { HoldfastError } from "../errors.ts";
 import { type RunningTool, startTool, ToolFailure } from "../process/run.ts";
-import { literal, type Session } from "./session.ts";
+import { literal, type Session, SqlError } from "./session.ts";
 import { openAdminSession, type Server } from "./server.ts";
 
 /** What to leave out or restrict the dump to; patterns as pg_dump takes them. */
@@ -79,19 +79,28 @@ export function databaseArgument(name: string): string {
   return `dbname='${name.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 }
 
+const changedMeanwhile = /does not exist|could not open relation|cache lookup failed|tuple concurrently updated/;
+
 /** The failure of a dump as an operator should read it. */
 export function dumpFailure(part: string, error: unknown): unknown {
+  if (error instanceof SqlError) {
+    return new HoldfastError("dump-failed", `${part}: the server refused a query: ${error.message}`, { hints: hintsOf(error.message), cause: error, details: { part, sqlState: error.sqlState } });
+  }
   if (!(error instanceof ToolFailure)) return error;
-  const hints = error.lastLines.includes("permission denied")
-    ? ["Grant the backup user read access: `GRANT pg_read_all_data TO backup_user`, and BYPASSRLS where row security is used."]
-    : error.lastLines.includes("row-level security")
-      ? ["Give the backup user BYPASSRLS, or let the tables' owner take the backup."]
-      : /could not obtain lock|canceling statement due to lock timeout/.test(error.lastLines)
-        ? ["Somebody holds an exclusive lock on a table; find it in pg_locks and run the backup again."]
-        : error.missing
-          ? ["Install the PostgreSQL client programs, or name their folder with HOLDFAST_PG_BIN."]
-          : ["Nothing was published. Run `holdfast doctor` if the cause is not clear."];
+  const hints = error.missing ? ["Install the PostgreSQL client programs, or name their folder with HOLDFAST_PG_BIN."] : hintsOf(error.lastLines);
   return new HoldfastError("dump-failed", `part ${part}: ${error.message}`, { hints, cause: error, details: { part, tool: error.tool, exitCode: error.exitCode } });
+}
+
+function hintsOf(said: string): string[] {
+  return said.includes("permission denied")
+    ? ["Grant the backup user read access: `GRANT pg_read_all_data TO backup_user`, and BYPASSRLS where row security is used."]
+    : said.includes("row-level security")
+      ? ["Give the backup user BYPASSRLS, or let the tables' owner take the backup."]
+      : /could not obtain lock|canceling statement due to lock timeout/.test(said)
+        ? ["Somebody holds an exclusive lock on a table; find it in pg_locks and run the backup again."]
+        : changedMeanwhile.test(said)
+          ? ["Something was dropped or altered while the backup ran, and nothing was published. Run the backup again when no migration is running."]
+          : ["Nothing was published. Run `holdfast doctor` if the cause is not clear."];
 }
 
 /**

@@ -63,15 +63,14 @@ function readFacts(session: Session): Promise<ServerFacts> {
            current_user AS user, current_setting('is_superuser') = 'on' AS superuser, pg_is_in_recovery() AS "inRecovery", now() AS now`);
 }
 
-/** Opens a session on the database that every server has, for work that no session of the database itself may do. */
+/** Opens a session on a database that every server has, for work that no session of the database itself may do. */
 export async function openAdminSession(server: Server, signal?: AbortSignal): Promise<Session> {
   const options = signal ? { signal } : {};
   try {
     return await openSession(server.target("postgres"), options);
   } catch (error) {
-    if (error instanceof HoldfastError && /database "postgres" does not exist|permission denied/.test(error.message)) {
-      return openSession(server.target("template1"), options);
-    }
-    throw error;
+    // Dropped, or not for everyone: why exactly is said in the server's language.
+    if (!(error instanceof HoldfastError) || error.code !== "database-unreachable") throw error;
+    return openSession(server.target("template1"), options).catch(() => { throw error; });
   }
 }

@@ -6,9 +6,11 @@
  * may quote row values.
  */
 import { randomBytes } from "node:crypto";
-import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 
 import { HoldfastError, type ErrorCode } from "../errors.ts";
+import { withoutQuotedValues } from "../process/row-values.ts";
+import { shareBackends } from "./pooler.ts";
 import { type CommandLine, type RunningTool, runTool, ToolFailure, startTool } from "../process/run.ts";
 
 /** How to reach one database: libpq's environment, and the psql to run. */
@@ -30,6 +32,8 @@ export class SqlError extends Error {
 }
 
 export interface Session {
+  /** True if a pooler stands between, one that leaves us our backend for as long as the session lasts. */
+  readonly pooled: boolean;
   /** Runs a query and returns its rows as objects. `sql` is one SELECT-like statement without a final semicolon. */
   rows<T>(sql: string): Promise<T[]>;
   /** Runs a query that yields exactly one row. */
@@ -42,14 +46,24 @@ export interface Session {
   kill(): void;
 }
 
-/** A snapshot is held for as long as the dump takes: no limit of the role or the database may end it before. */
-const settings = [
-  ["client_min_messages", "error"],
-  ["statement_timeout", "0"],
-  ["lock_timeout", "0"],
-  ["idle_in_transaction_session_timeout", "0"],
-  ["row_security", "off"],
-] as const;
+/**
+ * In force from the first statement on. A snapshot is held for as long as the dump takes: no limit of the role or the
+ * database may end it before. The empty search path keeps functions that somebody put into a schema of his out of our
+ * queries, which often run as superuser.
+ */
+const settings = {
+  search_path: "",
+  client_min_messages: "error",
+  statement_timeout: "0",
+  lock_timeout: "0",
+  idle_in_transaction_session_timeout: "0",
+  row_security: "off",
+  standard_conforming_strings: "on",
+} as const;
+/** Known to some versions only, so they are set where they exist. */
+const laterTimeouts = ["idle_session_timeout", "transaction_timeout"];
+/** A setting of ours that only a server which reads the startup options has: a pooler refuses them or leaves them out. */
+const directMark = "holdfast.direct";
 
 interface Pending {
   readonly marker: string;
@@ -58,24 +72,70 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+export interface SessionOptions {
+  readonly signal?: AbortSignal;
+  readonly applicationName?: string;
+}
+
 /**
  * Opens a session.
- * @throws HoldfastError `database-unreachable` when the server cannot be reached or refuses the login
+ * @throws HoldfastError `database-unreachable` when the server cannot be reached or refuses the login, `configuration`
+ * when a pooler hands each transaction to another backend
  */
-export async function openSession(target: SessionTarget, options: { signal?: AbortSignal; applicationName?: string } = {}): Promise<Session> {
-  const tool = startTool(target.psql, ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--no-password"], {
-    env: { PGCONNECT_TIMEOUT: "10", PGAPPNAME: options.applicationName ?? "holdfast", ...target.env, PGCLIENTENCODING: "UTF8" },
-    ...(options.signal && { signal: options.signal }),
-  });
-  const session = new PsqlSession(tool);
+export async function openSession(target: SessionTarget, options: SessionOptions = {}): Promise<Session> {
+  const session = await openDirectly(target, options);
+  return session ?? openThroughPooler(target, options);
+}
+
+/** A session with its settings in place, or undefined if what answers is not the server itself. */
+async function openDirectly(target: SessionTarget, options: SessionOptions): Promise<Session | undefined> {
+  const startup = [...Object.entries(settings), [directMark, "on"] as const].map(([name, value]) => `-c ${name}=${value}`).join(" ");
+  const session = startPsql({ ...target, env: { ...target.env, PGOPTIONS: `${target.env["PGOPTIONS"] ?? ""} ${startup}`.trim() } }, options, false);
   try {
-    await session.execute("SELECT 1");
-    await session.rows(`SELECT ${settings.map(([name, value]) => `set_config('${name}', '${value}', false) AS ${name}`).join(", ")}`);
+    const mark = `coalesce(current_setting('${directMark}', true), '') = 'on'`;
+    const names = laterTimeouts.map((name) => `'${name}'`).join(", ");
+    const { direct } = await session.row<{ direct: boolean }>(`SELECT ${mark} AS direct, (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE ${mark} AND name IN (${names})) AS set`);
+    if (direct) return session;
+    await session.close();
+    return undefined;
+  } catch (error) {
+    await session.close();
+    if (error instanceof HoldfastError && /startup parameter|command-line options/i.test(error.message)) return undefined;
+    throw error;
+  }
+}
+
+/** Nothing may be set before it is clear whose backend this is: in transaction mode it would be set for others as well. */
+async function openThroughPooler(target: SessionTarget, options: SessionOptions): Promise<Session> {
+  const [session, other] = [startPsql(target, options, true), startPsql(target, options, true)];
+  try {
+    if (await shareBackends(session, other)) throw poolerError();
+    const values = Object.entries(settings).map(([name, value]) => `('${name}', '${value}')`);
+    const later = laterTimeouts.map((name) => `('${name}', '0')`);
+    await session.rows(`SELECT set_config(name, value, false) AS set FROM (VALUES ${[...values, ...later].join(", ")}) v (name, value) JOIN pg_settings USING (name)`);
+    return session;
   } catch (error) {
     await session.close();
     throw error;
+  } finally {
+    // It may still be waiting for a backend.
+    other.kill();
+    await other.close();
   }
-  return session;
+}
+
+function poolerError(): HoldfastError {
+  return new HoldfastError("configuration", "the database URL leads to a connection pooler in transaction mode, through which no snapshot can be held: nothing can be backed up or restored", {
+    hints: ["Give holdfast the direct URL of the server (Prisma's directUrl), or the pooler's own port in session mode."],
+  });
+}
+
+function startPsql(target: SessionTarget, { signal, applicationName = "holdfast" }: SessionOptions, pooled: boolean): PsqlSession {
+  const tool = startTool(target.psql, ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--no-password"], {
+    env: { PGCONNECT_TIMEOUT: "10", PGAPPNAME: applicationName, ...target.env, PGCLIENTENCODING: "UTF8" },
+    ...(signal && { signal }),
+  });
+  return new PsqlSession(tool, pooled);
 }
 
 class PsqlSession implements Session {
@@ -83,12 +143,14 @@ class PsqlSession implements Session {
   #pending: Pending | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #connected = false;
+  readonly pooled: boolean;
 
-  constructor(tool: RunningTool) {
+  constructor(tool: RunningTool, pooled: boolean) {
     this.#tool = tool;
+    this.pooled = pooled;
     // A psql that died closes its stdin; the loss is reported by `done`, not by EPIPE here.
     tool.stdin.on("error", () => undefined);
-    createInterface({ input: tool.stdout }).on("line", (line) => { this.#read(line); });
+    readLines(tool.stdout, (line) => { this.#read(line); });
     tool.done.then(
       () => { this.#lost(new HoldfastError("database-unreachable", "the database session ended early")); },
       (error: unknown) => { this.#lost(this.#explain(error)); },
@@ -127,7 +189,8 @@ class PsqlSession implements Session {
           const marker = `holdfast-${randomBytes(12).toString("hex")}`;
           this.#pending = { marker, lines: [], resolve, reject };
           if (this.#tool.stdin.writable) this.#tool.stdin.write(`${sql}\n;\n\\echo ${marker} :ERROR :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${marker}\n`);
-          else void this.#tool.done.catch(() => undefined).then(() => { this.#lost(new HoldfastError("database-unreachable", "the database session has ended")); });
+          // Asked after its end, it says why it ended: a cancellation stays one.
+          else this.#tool.done.then(() => { this.#lost(new HoldfastError("database-unreachable", "the database session has ended")); }, (error: unknown) => { this.#lost(this.#explain(error)); });
         }),
     );
     this.#queue = turn.catch(() => undefined);
@@ -145,8 +208,7 @@ class PsqlSession implements Session {
     const at = pending.lines.findIndex((text) => text.startsWith(`${pending.marker} `));
     const [, failed, sqlState = "", ...message] = (pending.lines[at] ?? "").split(" ");
     if (failed === "true") {
-      const text = [message.join(" "), ...pending.lines.slice(at + 1)].join("\n");
-      pending.reject(new SqlError(sqlState, text));
+      pending.reject(new SqlError(sqlState, publicMessage(sqlState, message.join(" "))));
     } else {
       this.#connected = true;
       pending.resolve(pending.lines.slice(0, at));
@@ -172,6 +234,28 @@ class PsqlSession implements Session {
       ? new HoldfastError(code, `the connection to the database was lost: ${said}`, { cause: error })
       : new HoldfastError(code, `cannot connect to the database: ${said}`, { hints: connectionHints(said), cause: error });
   }
+}
+
+/**
+ * Calls `onLine` with each line. Only a line feed ends one: what readline takes for line ends besides (U+2028, a bare
+ * carriage return) may stand in a name, and a line may be as long as a result with all its rows.
+ */
+function readLines(stream: Readable, onLine: (line: string) => void): void {
+  let started: string[] = [];
+  stream.setEncoding("utf8").on("data", (text: string) => {
+    const [first = "", ...more] = text.split("\n");
+    started.push(first);
+    for (const next of more) {
+      const line = started.join("");
+      started = [next];
+      onLine(line);
+    }
+  });
+}
+
+/** The first line of a primary message without the values in it; of an exception that a function of the database's own raised, nothing. */
+function publicMessage(sqlState: string, message: string): string {
+  return sqlState === "P0001" ? "the database's own code raised an exception" : withoutQuotedValues(message);
 }
 
 function connectionHints(said: string): string[] {

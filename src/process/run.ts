@@ -5,8 +5,9 @@
 import { execa, ExecaError } from "execa";
 import type { Readable, Writable } from "node:stream";
 
-import { cancelled } from "../errors.ts";
-import { redact, withoutRowValues } from "./redact.ts";
+import { cancelled, throwIfCancelled } from "../errors.ts";
+import { redact } from "./redact.ts";
+import { withoutRowValues } from "./row-values.ts";
 
 /** A program and the arguments that always come first: `["docker", "exec", "-i", "db", "pg_dump"]`. */
 export type CommandLine = readonly [program: string, ...args: string[]];
@@ -25,6 +26,7 @@ export interface RunOptions {
 
 export interface RunResult {
   readonly stdout: string;
+  /** The end of it, as it was written: it may hold secrets and rows. */
   readonly stderr: string;
 }
 
@@ -32,6 +34,7 @@ export interface RunResult {
 export interface RunningTool {
   readonly pid: number | undefined;
   readonly stdin: Writable;
+  /** Kept whole until it is asked for; whoever asks starts to read at once. */
   readonly stdout: Readable;
   /** Resolves when the tool exited with 0; rejects with a {@link ToolFailure} or the cancellation. */
   readonly done: Promise<void>;
@@ -71,7 +74,8 @@ export class ToolFailure extends Error {
 }
 
 /** What a child needs of our environment; everything else, our own secrets first of all, stays here. */
-const passedOn = /^(?:PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LC_[A-Z]+|DOCKER_[A-Z_]+|KUBECONFIG|XDG_[A-Z_]+|SSH_AUTH_SOCK|LD_LIBRARY_PATH|HOMEBREW_PREFIX|SYSTEMROOT)$/;
+const passedOn =
+  /^(?:PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LC_[A-Z]+|(?:DOCKER|COMPOSE|CONTAINER|XDG)_[A-Z_]+|KUBECONFIG|KRB5CCNAME|KRB5_CONFIG|SSH_AUTH_SOCK|LD_LIBRARY_PATH|HOMEBREW_PREFIX|SYSTEMROOT)$/;
 
 function childEnvironment(extra: RunOptions["env"]): Record<string, string> {
   const env: Record<string, string> = {};
@@ -79,14 +83,39 @@ function childEnvironment(extra: RunOptions["env"]): Record<string, string> {
     const ours = extra !== undefined && name in extra;
     if (value !== undefined && (ours || passedOn.test(name))) env[name] = value;
   }
-  return env;
+  return inEnglish(env);
+}
+
+/** Tools keep the operator's characters but speak English: what they say is searched for words, and cleared of rows by its labels. */
+function inEnglish({ LC_ALL: all, ...env }: Record<string, string>): Record<string, string> {
+  return { ...env, ...(all !== undefined && all !== "" && { LC_CTYPE: all }), LC_MESSAGES: "C" };
 }
 
 const keptStderr = 64 * 1024;
 const shownLines = 12;
 
-function lastLines(text: string): string {
-  return redact(withoutRowValues(text).trim().split("\n").slice(-shownLines).join("\n"));
+/** The end of what a tool writes to stderr; a tool that never stops complaining fills no memory. */
+class StderrTail {
+  #text = "";
+  #cut = false;
+
+  listenTo(stream: Readable): void {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      this.#text += text;
+      if (this.#text.length <= keptStderr) return;
+      this.#text = this.#text.slice(-keptStderr);
+      this.#cut = true;
+    });
+  }
+
+  /** As it was written; to be shown to nobody. */
+  get raw(): string {
+    return this.#text;
+  }
+
+  lastLines(): string {
+    return redact(withoutRowValues(this.#text, this.#cut).trim().split("\n").slice(-shownLines).join("\n"));
+  }
 }
 
 function execaOptions(options: RunOptions) {
@@ -102,10 +131,10 @@ function execaOptions(options: RunOptions) {
   } as const;
 }
 
-function failure(command: CommandLine, error: unknown, stderr: string, signal: AbortSignal | undefined): Error {
+function failure(command: CommandLine, error: unknown, stderr: StderrTail, signal: AbortSignal | undefined): Error {
   if (signal?.aborted === true) return cancelled(signal);
   if (!(error instanceof ExecaError)) return error instanceof Error ? error : new Error(String(error));
-  return new ToolFailure(toolName(command), error, lastLines(stderr));
+  return new ToolFailure(toolName(command), error, stderr.lastLines());
 }
 
 /** The tool's own name, also when it runs inside a container. */
@@ -120,14 +149,19 @@ function toolName(command: CommandLine): string {
  */
 export async function runTool(command: CommandLine, args: readonly string[] = [], options: RunOptions = {}): Promise<RunResult> {
   const [program, ...first] = command;
+  throwIfCancelled(options.signal);
+  const stderr = new StderrTail();
   try {
-    const result = await execa(program, [...first, ...args], {
+    const child = execa(program, [...first, ...args], {
       ...execaOptions(options),
+      buffer: { stdout: true, stderr: false },
       ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
     });
-    return { stdout: result.stdout, stderr: result.stderr };
+    stderr.listenTo(child.stderr);
+    const { stdout } = await child;
+    return { stdout, stderr: stderr.raw };
   } catch (error) {
-    throw failure([program, ...first, ...args], error, error instanceof ExecaError && typeof error.stderr === "string" ? error.stderr : "", options.signal);
+    throw failure([program, ...first, ...args], error, stderr, options.signal);
   }
 }
 
@@ -135,10 +169,11 @@ export async function runTool(command: CommandLine, args: readonly string[] = []
 export function startTool(command: CommandLine, args: readonly string[] = [], options: Omit<RunOptions, "input"> = {}): RunningTool {
   const [program, ...first] = command;
   const child = execa(program, [...first, ...args], { ...execaOptions(options), buffer: false, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr = (stderr + text).slice(-keptStderr);
-  });
+  // Without a listener, execa (at the next turn of the event loop) and Node (when the tool exits) let output flow away unread.
+  const keep = (): void => undefined;
+  child.stdout.on("readable", keep);
+  const stderr = new StderrTail();
+  stderr.listenTo(child.stderr);
   const done = child.then(
     () => undefined,
     (error: unknown) => {
@@ -147,5 +182,15 @@ export function startTool(command: CommandLine, args: readonly string[] = [], op
   );
   // Whoever consumes the stream awaits `done` later; until then its rejection is not an unhandled one.
   done.catch(() => undefined);
-  return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, done, stderr: () => lastLines(stderr), kill: (name) => child.kill(name) };
+  return {
+    pid: child.pid,
+    stdin: child.stdin,
+    get stdout() {
+      child.stdout.off("readable", keep);
+      return child.stdout;
+    },
+    done,
+    stderr: () => stderr.lastLines(),
+    kill: (name) => child.kill(name),
+  };
 }

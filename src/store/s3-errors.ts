@@ -71,7 +71,9 @@ function explain(error: unknown, place: S3Place): Explanation | undefined {
 
 function explainService(error: unknown, place: S3Place): Explanation | undefined {
   const where = at(place);
-  switch (serviceErrorName(error)) {
+  const name = serviceErrorName(error);
+  // A refused HEAD has a status and no name.
+  switch (name === "Unknown" && httpStatusOf(error) === 403 ? "AccessDenied" : name) {
     case "NoSuchBucket":
       return { code: "not-found", what: `${where} does not exist`, hint: `Check the bucket's name and region, or create it: aws s3api create-bucket --bucket ${place.bucket}${place.endpoint === undefined ? "" : ` --endpoint-url ${place.endpoint}`}.` };
     case "SignatureDoesNotMatch":
@@ -82,7 +84,6 @@ function explainService(error: unknown, place: S3Place): Explanation | undefined
       return { what: `${where} does not know the access key or its session token, or they have expired`, hint: "Check AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN, or renew the session." };
     case "AccessDenied":
     case "Forbidden":
-    case "403":
       return { what: `${where} denies access`, hint: "Let the access key read, write, list and delete there, and list and abort multipart uploads; `holdfast doctor` tries each." };
     case "RequestTimeTooSkewed":
       return { what: `${where} refused the request because of its time`, hint: "Set this machine's clock; `holdfast doctor` shows the difference." };

@@ -1,5 +1,5 @@
 /** Takes an upload back and proves that it is gone, within a time that a person who pressed Ctrl-C will wait. */
-import { AbortMultipartUploadCommand, DeleteObjectCommand, HeadObjectCommand, ListMultipartUploadsCommand, ListPartsCommand, type MultipartUpload } from "@aws-sdk/client-s3";
+import { AbortMultipartUploadCommand, DeleteObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput, ListMultipartUploadsCommand, ListPartsCommand, type MultipartUpload } from "@aws-sdk/client-s3";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { messageOf } from "../errors.ts";
@@ -11,7 +11,14 @@ export interface Leftover {
   /** A multipart upload was begun; without its id, because the answer never came, all of the key's uploads are meant. */
   readonly multipart: { readonly uploadId: string | undefined } | undefined;
   /** The whole object, if the last request was carried out and only its answer lost. */
-  readonly object: { readonly etag: string; readonly versionId?: string | undefined; readonly since: Date } | undefined;
+  readonly object: NewObject | undefined;
+}
+
+/** How to tell an object of ours from an older one: it is another than before, and as long as what was sent. */
+export interface NewObject {
+  readonly bytes: number;
+  /** What {@link stateOf} gave before the upload. */
+  readonly before: string | undefined;
 }
 
 /** @returns undefined when all of it is proved gone, else why not */
@@ -22,7 +29,7 @@ export async function undoUpload(bucket: S3Bucket, fullKey: string, leftover: Le
     try {
       if (tries > 0) await sleep(Math.min(50 * 2 ** tries, 1000), undefined, { signal: deadline });
       if (leftover.multipart && !(await removeUploads(bucket, fullKey, leftover.multipart.uploadId, deadline))) why = "the store still shows it";
-      else if (leftover.object && !(await removeObject(bucket, fullKey, leftover.object, deadline))) why = "the store shows a new object there, of another ETag";
+      else if (leftover.object && !(await removeObject(bucket, fullKey, leftover.object, deadline))) why = "the store still shows the object";
       else return undefined;
     } catch (error) {
       // What the deadline itself cut short says nothing new.
@@ -65,18 +72,36 @@ async function uploadsOf(bucket: S3Bucket, fullKey: string, abortSignal: AbortSi
   return uploads.flatMap((upload) => (upload.Key === fullKey && upload.UploadId !== undefined ? [upload.UploadId] : []));
 }
 
-/** Deletes the object if it is exactly ours; an older one under the same key stays. @returns whether none of ours is left */
-async function removeObject(bucket: S3Bucket, fullKey: string, { etag, versionId, since }: NonNullable<Leftover["object"]>, abortSignal: AbortSignal): Promise<boolean> {
-  const target = { Bucket: bucket.name, Key: fullKey };
+/** Deletes the object if it is ours; an older one under the same key stays. @returns whether none of ours is left */
+async function removeObject(bucket: S3Bucket, fullKey: string, ours: NewObject, abortSignal: AbortSignal): Promise<boolean> {
+  const found = await findNew(bucket, fullKey, ours, abortSignal);
+  if (found === undefined) return true;
+  await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: fullKey, ...(found.VersionId !== undefined && { VersionId: found.VersionId }) }), { abortSignal });
+  return (await findNew(bucket, fullKey, ours, abortSignal)) === undefined;
+}
+
+/** The object that an upload made, although no answer said so. */
+export async function findNew(bucket: S3Bucket, fullKey: string, ours: NewObject, abortSignal: AbortSignal): Promise<HeadObjectCommandOutput | undefined> {
+  const found = await headOf(bucket, fullKey, abortSignal);
+  return found?.ContentLength === ours.bytes && stateIn(found) !== ours.before ? found : undefined;
+}
+
+/** Tells an object from any later one under the same key; undefined if there is none. */
+export async function stateOf(bucket: S3Bucket, fullKey: string, abortSignal: AbortSignal): Promise<string | undefined> {
+  const found = await headOf(bucket, fullKey, abortSignal);
+  return found && stateIn(found);
+}
+
+function stateIn({ ETag: etag, VersionId: version, LastModified: modified }: HeadObjectCommandOutput): string {
+  return [etag, version, modified?.getTime()].join();
+}
+
+async function headOf(bucket: S3Bucket, fullKey: string, abortSignal: AbortSignal): Promise<HeadObjectCommandOutput | undefined> {
   try {
-    const found = await bucket.client.send(new HeadObjectCommand(target), { abortSignal });
-    if (found.ETag !== etag) return found.LastModified !== undefined && found.LastModified < since;
-    const version = versionId ?? found.VersionId;
-    await bucket.client.send(new DeleteObjectCommand({ ...target, ...(version !== undefined && { VersionId: version }) }), { abortSignal });
-    return await removeObject(bucket, fullKey, { etag, versionId: undefined, since }, abortSignal);
+    return await bucket.client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: fullKey }), { abortSignal });
   } catch (error) {
     if (httpStatusOf(error) !== 404) throw error;
-    return true;
+    return undefined;
   }
 }
 

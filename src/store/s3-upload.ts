@@ -6,18 +6,17 @@
  * sending the rest of the stream after a part has failed, and its abort leaves requests under way.
  */
 import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, HeadObjectCommand, PutObjectCommand, UploadPartCommand } from "@aws-sdk/client-s3";
-import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 
 import { HoldfastError, cancelled, throwIfCancelled } from "../errors.ts";
 import { type S3Bucket, placementOf } from "./s3-bucket.ts";
 import { defaultLimits, type RequestOptions } from "./s3-client.ts";
-import { isRefusal, s3Failure, serviceErrorName } from "./s3-errors.ts";
+import { httpStatusOf, isRefusal, s3Failure, serviceErrorName } from "./s3-errors.ts";
 import { type Part, gather } from "./s3-gather.ts";
 import { type PartPlan, planParts } from "./s3-parts.ts";
 import { isRetained, retain } from "./s3-retention.ts";
-import { type Leftover, undoUpload } from "./s3-undo.ts";
+import { type Leftover, type NewObject, findNew, stateOf, undoUpload } from "./s3-undo.ts";
 import { cancellable, untilAborted } from "./source.ts";
 import type { WriteOptions } from "./store.ts";
 
@@ -42,8 +41,9 @@ class Upload {
   readonly #parts: { readonly PartNumber: number; readonly ETag: string; readonly ChecksumCRC32: string }[] = [];
   #failure: { readonly error: unknown } | undefined;
   #begun: Promise<string> | undefined;
-  #object: Leftover["object"];
-  readonly #since = new Date();
+  /** What was under the key before; asked for while the first part fills. */
+  #before: Promise<string | undefined> = Promise.resolve(undefined);
+  #object: NewObject | undefined;
   #storedBytes = 0;
   #lastProgress = performance.now();
 
@@ -57,6 +57,12 @@ class Upload {
 
   async run(source: AsyncIterable<Uint8Array>): Promise<number> {
     const watch = this.#watchForStall();
+    this.#before = stateOf(this.#bucket, this.#target.Key, this.#ends).catch((error: unknown) => {
+      // Without the right to look there is nothing to compare with later.
+      if (httpStatusOf(error) === undefined) throw error;
+      return undefined;
+    });
+    this.#before.catch(() => undefined);
     try {
       const versionId = await this.#send(source);
       await this.#check(versionId);
@@ -125,36 +131,46 @@ class Upload {
   }
 
   async #putWhole({ bytes, release }: Part): Promise<string | undefined> {
+    const before = await this.#before;
     this.#lastProgress = performance.now();
     const sum = checksum(bytes);
-    this.#object = { etag: `"${createHash("md5").update(bytes).digest("hex")}"`, since: this.#since };
     const command = new PutObjectCommand({ ...this.#target, ...placementOf(this.#bucket.options), Body: bytes, ContentType: "application/octet-stream", ChecksumCRC32: sum });
     if (this.#bucket.safeTransport) command.middlewareStack.add(leaveUnsigned, { step: "build" });
-    const { ETag: etag, VersionId: versionId, ChecksumCRC32: theirs } = await this.#bucket.client.send(command, this.#requestOptions(() => { this.#lastProgress = performance.now(); }));
-    if (etag !== undefined) this.#object = { etag, versionId, since: this.#since };
-    this.#compare("the object", sum, theirs);
+    const sending = this.#bucket.client.send(command, this.#requestOptions(() => { this.#lastProgress = performance.now(); }));
+    const answer = await this.#making({ bytes: bytes.length, before }, sending);
+    this.#compare("the object", sum, answer.ChecksumCRC32);
     this.#progress(bytes.length);
     release();
-    return versionId;
+    return answer.VersionId;
   }
 
   async #complete(uploadId: string): Promise<string | undefined> {
+    const before = await this.#before;
     throwIfCancelled(this.#ends);
     const parts = this.#parts.sort((a, b) => a.PartNumber - b.PartNumber);
-    const etag = etagOf(parts);
-    this.#object = { etag, since: this.#since };
+    const object: NewObject = { bytes: this.#storedBytes, before };
     const command = new CompleteMultipartUploadCommand({ ...this.#target, UploadId: uploadId, MultipartUpload: { Parts: parts } });
     const options: RequestOptions = { abortSignal: this.#ends, idleMs: this.#stallMs() };
     try {
-      const answer = await this.#bucket.client.send(command, options);
-      if (answer.ETag !== undefined) this.#object = { etag: answer.ETag, versionId: answer.VersionId, since: this.#since };
-      return answer.VersionId;
+      return (await this.#making(object, this.#bucket.client.send(command, options))).VersionId;
     } catch (error) {
-      // The answer to a first try was lost: its work was done.
       if (serviceErrorName(error) !== "NoSuchUpload") throw error;
-      const found = await this.#bucket.client.send(new HeadObjectCommand(this.#target), { abortSignal: this.#ends });
-      if (found.ETag !== etag) throw error;
+      // Either somebody aborted it, or a first try was carried out and its answer lost.
+      const found = await findNew(this.#bucket, this.#target.Key, object, this.#ends);
+      if (found === undefined) throw error;
+      this.#object = object;
       return found.VersionId;
+    }
+  }
+
+  /** Remembers that the object may be there from now on, unless the store refuses the request that makes it. */
+  async #making<T>(object: NewObject, request: Promise<T>): Promise<T> {
+    this.#object = object;
+    try {
+      return await request;
+    } catch (error) {
+      if (isRefusal(error)) this.#object = undefined;
+      throw error;
     }
   }
 
@@ -210,7 +226,7 @@ class Upload {
     const error = signal?.aborted === true ? cancelled(signal) : s3Failure(failure, doing, this.#bucket.place);
     await Promise.race([Promise.allSettled(this.#underWay), sleep(undoMs.cancelled, undefined, { ref: false })]);
     const withinMs = signal?.aborted === true ? undoMs.cancelled : Math.min(undoMs.failed, this.#bucket.options.requestTimeoutMs ?? undoMs.failed);
-    const leftover: Leftover = { multipart: await this.#begunUpload(withinMs), object: isRefusal(failure) ? undefined : this.#object };
+    const leftover: Leftover = { multipart: await this.#begunUpload(withinMs), object: this.#object };
     if (leftover.multipart === undefined && leftover.object === undefined) return error;
     const why = await undoUpload(this.#bucket, this.#target.Key, leftover, withinMs);
     if (why === undefined) return error;
@@ -235,13 +251,6 @@ function checksum(bytes: Uint8Array): string {
   const sum = Buffer.allocUnsafe(4);
   sum.writeUInt32BE(crc32(bytes));
   return sum.toString("base64");
-}
-
-/** The ETag that S3 gives an object of these parts: the MD5 of their MD5s, and how many they are. */
-function etagOf(parts: readonly { readonly ETag: string }[]): string {
-  const hash = createHash("md5");
-  for (const { ETag: etag } of parts) hash.update(Buffer.from(etag.replaceAll('"', ""), "hex"));
-  return `"${hash.digest("hex")}-${parts.length}"`;
 }
 
 /**

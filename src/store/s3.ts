@@ -2,8 +2,8 @@
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListObjectVersionsCommand,
   type ListObjectsV2CommandOutput,
   ListObjectsV2Command,
@@ -19,7 +19,8 @@ import type { StoreOptions } from "./options.ts";
 import { checkedBody, explained } from "./s3-body.ts";
 import { type S3Bucket, placementOf } from "./s3-bucket.ts";
 import { createClient } from "./s3-client.ts";
-import { httpStatusOf, s3Failure, serviceErrorName, triesOf } from "./s3-errors.ts";
+import { bareTag, putIf, takeBack } from "./s3-conditions.ts";
+import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
 import { hasObjectLock, isRetained, retain } from "./s3-retention.ts";
 import { abortUpload, listUploads } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
@@ -48,7 +49,6 @@ class S3Store implements LockingStore {
   readonly #bucket: S3Bucket;
   readonly #prefix: string;
   readonly #serverDate: () => Date | undefined;
-  #bucketSeen = false;
 
   constructor(bucket: string, prefix: string, options: StoreOptions) {
     const endpoint = endpointIn(options);
@@ -63,16 +63,17 @@ class S3Store implements LockingStore {
   async put(key: string, bytes: Uint8Array, condition?: PutCondition): Promise<string | undefined> {
     const target = this.#targetOf(key);
     return this.#doing(`cannot write ${key}`, async () => {
+      const input = { ...target, ...placementOf(this.#bucket.options), Body: bytes, ContentLength: bytes.length };
+      const written = condition ? await putIf(this.#bucket, input, condition) : await this.#bucket.client.send(new PutObjectCommand(input));
+      if (written === undefined) return undefined;
       try {
-        const answer = await this.#bucket.client.send(
-          new PutObjectCommand({ ...target, ...placementOf(this.#bucket.options), ...conditionOf(condition), Body: bytes, ContentLength: bytes.length }),
-        );
-        await this.#retain(target.Key, answer.VersionId);
-        return versionOf(answer.ETag, key);
+        await this.#retain(target.Key, written.VersionId);
       } catch (error) {
-        if (condition === undefined || !isLost(error)) throw error;
-        return await this.#ownAfterAll(key, bytes, error);
+        // What it may have replaced in a bucket without versions is gone already; what was new must not stay unprotected.
+        if (written.VersionId !== undefined || (condition && "ifAbsent" in condition)) await takeBack(this.#bucket, target.Key, written.VersionId).catch(() => undefined);
+        throw error;
       }
+      return versionOf(written.ETag, key);
     });
   }
 
@@ -115,11 +116,14 @@ class S3Store implements LockingStore {
   async head(key: string): Promise<StoredObject | undefined> {
     const target = this.#targetOf(key);
     return this.#doing(`cannot look at ${key}`, async () => {
-      const found = await this.#unlessMissing(this.#bucket.client.send(new HeadObjectCommand(target)));
-      if (found === undefined) {
-        // A HEAD's 404 does not say whether the key or the whole bucket is missing.
-        await this.#seeBucket();
-        return undefined;
+      let found: HeadObjectCommandOutput;
+      try {
+        found = await this.#bucket.client.send(new HeadObjectCommand(target));
+      } catch (error) {
+        // The answer to a HEAD has no body: whether key or bucket is missing, or why access is denied, a listing tells.
+        if (httpStatusOf(error) !== undefined) await this.#listOne();
+        if (httpStatusOf(error) === 404) return undefined;
+        throw error;
       }
       return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0) };
     });
@@ -184,7 +188,7 @@ class S3Store implements LockingStore {
 
   async clock(): Promise<Date | undefined> {
     return this.#doing("cannot ask for the time", async () => {
-      await this.#bucket.client.send(new HeadBucketCommand({ Bucket: this.#bucket.name }));
+      await this.#listOne();
       return this.#serverDate();
     });
   }
@@ -215,13 +219,6 @@ class S3Store implements LockingStore {
     if (this.objectLock && isRetained(fullKey)) await retain(this.#bucket, fullKey, this.objectLock, versionId);
   }
 
-  /** A first try may have been carried out and its answer lost; then the second meets our own object. */
-  async #ownAfterAll(key: string, bytes: Uint8Array, error: unknown): Promise<string | undefined> {
-    if (triesOf(error) === 1) return undefined;
-    const present = await this.get(key);
-    return present?.bytes.equals(bytes) === true ? present.version : undefined;
-  }
-
   async #unlessMissing<T>(request: Promise<T>): Promise<T | undefined> {
     try {
       return await request;
@@ -231,10 +228,8 @@ class S3Store implements LockingStore {
     }
   }
 
-  async #seeBucket(): Promise<void> {
-    if (this.#bucketSeen) return;
+  async #listOne(): Promise<void> {
     await this.#bucket.client.send(new ListObjectsV2Command({ Bucket: this.#bucket.name, Prefix: this.#prefix, MaxKeys: 1 }));
-    this.#bucketSeen = true;
   }
 
   async *#pages(prefix: string, folders: boolean): AsyncGenerator<ListObjectsV2CommandOutput, void, undefined> {
@@ -258,27 +253,18 @@ class S3Store implements LockingStore {
 
   /** In a bucket with object lock a plain delete keeps every version; those of a released lock are litter. */
   async #deleteVersions(fullKey: string): Promise<void> {
-    const { Versions: versions = [], DeleteMarkers: markers = [] } = await this.#bucket.client.send(new ListObjectVersionsCommand({ Bucket: this.#bucket.name, Prefix: fullKey }));
-    for (const { Key: key, VersionId: version } of [...versions, ...markers]) {
-      if (key !== fullKey) continue;
-      await this.#bucket.client.send(new DeleteObjectCommand({ Bucket: this.#bucket.name, Key: key, ...(version !== undefined && { VersionId: version }) }));
+    for (let truncated = true; truncated; ) {
+      const page = await this.#bucket.client.send(new ListObjectVersionsCommand({ Bucket: this.#bucket.name, Prefix: fullKey }));
+      const own = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].filter(({ Key: key }) => key === fullKey);
+      for (const { VersionId: version } of own) {
+        await this.#bucket.client.send(new DeleteObjectCommand({ Bucket: this.#bucket.name, Key: fullKey, ...(version !== undefined && { VersionId: version }) }));
+      }
+      truncated = page.IsTruncated === true && own.length > 0;
     }
   }
 }
 
-function conditionOf(condition: PutCondition | undefined): { IfNoneMatch?: string; IfMatch?: string } {
-  if (condition === undefined) return {};
-  return "ifAbsent" in condition ? { IfNoneMatch: "*" } : { IfMatch: condition.ifVersion };
-}
-
-/** Was somebody else first? If-Match over a key that is gone answers 404, a race in progress 409. */
-function isLost(error: unknown): boolean {
-  const status = httpStatusOf(error);
-  return status === 412 || status === 409 || (status === 404 && serviceErrorName(error) !== "NoSuchBucket");
-}
-
-/** The bare ETag: some servers compare If-Match with it and never match a quoted one; none minds the missing quotes. */
 function versionOf(etag: string | undefined, key: string): string {
   if (etag === undefined) throw new HoldfastError("store-failed", `the store gives no ETag for ${key}, so it cannot replace conditionally`);
-  return etag.replaceAll('"', "");
+  return bareTag(etag);
 }

@@ -8,10 +8,17 @@ const missing = s3Missing();
 if (missing !== undefined) {
   test.skip(`a repository in S3 keeps the contract (${missing})`);
 } else {
-  describe("a repository in S3", () => {
+  describe.each([
+    ["a repository in S3", false],
+    ["a repository in S3, in a bucket with versions and object lock", true],
+  ])("%s", (_, objectLock) => {
     storeContract(async () => {
       const server = await s3Server();
-      const store = await server.open(await server.createBucket(), { prefix: "pre fix/ü", partBytes: 8 * 2 ** 20 });
+      const store = await server.open(await server.createBucket({ objectLock }), {
+        prefix: "pre fix/ü",
+        partBytes: 8 * 2 ** 20,
+        ...(objectLock && { objectLock: { mode: "governance", days: 1 } }),
+      });
       onTestFinished(() => store.close());
       return store;
     });

@@ -36,6 +36,13 @@ function spawnCli(args: readonly string[], folder: string, env: Readonly<Record<
   return execa(process.execPath, [starter, ...args], { env: { PATH: process.env["PATH"], HOME: folder, ...env }, extendEnv: false, cwd: folder, reject: false, stdin: "ignore" });
 }
 
+/** Runs one command to its end, for those who bring their own folder and environment. @throws Error unless it exits with 0 */
+export async function holdfast(args: readonly string[], folder: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const { exitCode, stdout, stderr } = await spawnCli(args, folder, env);
+  if (exitCode !== 0) throw new Error(`holdfast ${args.join(" ")} exited with ${exitCode ?? "a signal"}\n${stdout}\n${stderr}`);
+  return stdout;
+}
+
 /** A fresh workbench with keys and the location of a file repository; removed after the test. */
 export async function workbench(databaseUrl: string, extra: Record<string, string> = {}): Promise<Workbench> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-test-"));

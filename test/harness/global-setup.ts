@@ -12,7 +12,7 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  await requirePackages(["postgresql", "age", "zstd", "openssl"], (text) => process.stderr.write(`${text}\n`));
+  await requirePackages(["postgresql", "age", "zstd", "openssl", "pgbouncer"], (text) => process.stderr.write(`${text}\n`));
   const binaries = await serverBinaries();
   if (binaries === undefined) throw new Error("PostgreSQL's programs were not found");
   const cluster = await startCluster({ binaries, tcp: true, settings: { max_connections: "200", wal_level: "logical" } });

@@ -36,10 +36,11 @@ export async function dropDatabase(name: string): Promise<void> {
   await withSession("postgres", (admin) => admin.execute(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`));
 }
 
-/** Runs `work` with a session of `database`. */
+/** Runs `work` with a session of `database`, in which `public` need not be written. */
 export async function withSession<T>(database: string, work: (session: Session) => Promise<T>): Promise<T> {
   const session = await openSession(targetOf(database));
   try {
+    await session.execute("SET search_path = public");
     return await work(session);
   } finally {
     await session.close();

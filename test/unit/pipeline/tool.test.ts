@@ -26,6 +26,17 @@ describe("toolOutput", () => {
     expect((await collect(toolOutput(startTool(["printf", "hello"])))).toString()).toBe("hello");
   });
 
+  it("gives it also when the tool had exited before anybody began to read", async () => {
+    const tool = startTool(["printf", "hello"]);
+    const output = toolOutput(tool);
+    const exited = Promise.withResolvers<undefined>();
+    const poll = setInterval(() => { if (gone(tool)) exited.resolve(undefined); }, 5);
+    await exited.promise;
+    clearInterval(poll);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await collect(output)).toString()).toBe("hello");
+  });
+
   it("fails when the tool wrote half and exited with 3, and so does everything behind it", async () => {
     const { bytes, error } = await outcome(toolOutput(startTool([fixture("half-then-3")])));
     expect(bytes.toString()).toMatch(/row 4999 of ten thousand\n$/);

@@ -1,0 +1,116 @@
+/** A database with one good backup, made once for a file of tests; every test gets a copy of the repository to harm. */
+import { randomBytes } from "node:crypto";
+import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, inject } from "vitest";
+
+import type { Context } from "../../src/app/context.ts";
+import { createBackup } from "../../src/app/create-backup.ts";
+import { generateKeys } from "../../src/app/generate-keys.ts";
+import { initialiseRepository } from "../../src/app/initialise-repository.ts";
+import type { Manifest } from "../../src/catalog/manifest.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Event } from "../../src/ports.ts";
+import { identifier } from "../../src/postgres/session.ts";
+import { type Workbench, workbench } from "../harness/cli.ts";
+import { dropDatabase, runSql, urlOf, withSession } from "../harness/postgres.ts";
+
+/** Rows that do not compress, enough for several chunks of age and for half a dump to be half of it. */
+const clinic = `
+  CREATE TABLE people (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+  INSERT INTO people (name) SELECT sha256(n::text::bytea)::text FROM generate_series(1, 4000) n;
+  CREATE TABLE visits (id int PRIMARY KEY, person int NOT NULL REFERENCES people, note text);
+  INSERT INTO visits SELECT n, n, 'canary-note-' || n FROM generate_series(1, 200) n;
+`;
+
+export interface Scene {
+  /** The database that is backed up. */
+  readonly database: string;
+  readonly backup: Manifest;
+  /** A workbench with a repository of its own that holds the good backup, or with an empty one. */
+  bench(extra?: Record<string, string>, repository?: "with the backup" | "none"): Promise<FaultBench>;
+}
+
+export interface FaultBench extends Workbench {
+  readonly scene: Scene;
+  /** The folder of the repository. */
+  readonly repository: string;
+  /** The environment before the test broke something in it. */
+  readonly good: Readonly<Record<string, string>>;
+}
+
+/** Sets the scene for the tests of a file. */
+export function useScene(): () => Scene {
+  let scene: Scene | undefined;
+  let cleanUp: () => Promise<void> = () => Promise.resolve();
+  beforeAll(async () => {
+    const database = `f_${randomBytes(5).toString("hex")}`;
+    const folder = await mkdtemp(join(tmpdir(), "holdfast-scene-"));
+    cleanUp = async () => {
+      await dropDatabase(database);
+      await rm(folder, { recursive: true, force: true });
+    };
+    await withSession("postgres", (admin) => admin.execute(`CREATE DATABASE ${identifier(database)} TEMPLATE template0`));
+    await runSql(database, clinic);
+    const { recipient, files } = await generateKeys(join(folder, "keys"));
+    const shared = {
+      DATABASE_URL: urlOf(database),
+      HOLDFAST_DATABASE: "ehr",
+      HOLDFAST_RECIPIENTS: recipient,
+      HOLDFAST_IDENTITY_FILE: files.identity,
+      HOLDFAST_SIGNING_KEY_FILE: files.signingKey,
+      HOLDFAST_TRUSTED_SIGNERS: files.trustedSigners,
+    };
+    const { context } = await contextOf({ env: { ...shared, HOLDFAST_REPOSITORY: `file://${join(folder, "repository")}`, HOLDFAST_STATE_DIR: join(folder, "state") }, folder });
+    await initialiseRepository(context);
+    const { manifest } = await createBackup(context, {});
+    const made: Scene = {
+      database,
+      backup: manifest,
+      async bench(extra = {}, repository = "with the backup") {
+        const bench = await workbench(shared.DATABASE_URL, { ...shared, ...extra });
+        const place = join(bench.folder, "repository");
+        if (repository === "with the backup") await cp(join(folder, "repository"), place, { recursive: true });
+        return { ...bench, scene: made, repository: place, good: { ...bench.env } };
+      },
+    };
+    scene = made;
+  });
+  afterAll(() => cleanUp());
+  return () => {
+    if (scene === undefined) throw new Error("the scene is set before all tests");
+    return scene;
+  };
+}
+
+/** A context for calling a story without a process, and the events that it will have emitted. */
+export async function contextOf(bench: Pick<Workbench, "env" | "folder">): Promise<{ context: Context; events: Event[] }> {
+  const events: Event[] = [];
+  const config = await loadConfig({ env: { HOME: bench.folder, ...bench.env }, cwd: bench.folder });
+  const context: Context = {
+    config,
+    clock: { now: () => new Date() },
+    ids: { suffix: () => randomBytes(2).toString("hex") },
+    reporter: { emit: (event) => { events.push(event); } },
+    signal: new AbortController().signal,
+    actor: { user: "tester", host: "here", operator: null, tty: false },
+    version: "0.0.0",
+  };
+  return { context, events };
+}
+
+const tools = ["psql", "pg_dump", "pg_dumpall", "pg_restore"] as const;
+
+/** A folder for HOLDFAST_PG_BIN with the real programs, some of them replaced by those of test/fixtures/bin. */
+export async function clients(bench: Pick<Workbench, "folder">, replaced: Partial<Record<(typeof tools)[number], string>>): Promise<string> {
+  const { binaries } = inject("postgres");
+  const folder = join(bench.folder, "clients");
+  await mkdir(folder);
+  await symlink(binaries, join(folder, "real"));
+  for (const tool of tools) {
+    const fixture = replaced[tool];
+    await symlink(fixture === undefined ? join(binaries, tool) : join(import.meta.dirname, "..", "fixtures", "bin", fixture), join(folder, tool));
+  }
+  return folder;
+}
