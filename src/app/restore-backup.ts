@@ -167,7 +167,7 @@ async function withoutCopy(work: RestoreWork, beside: string, error: unknown): P
 
 async function fillAndCompare(work: RestoreWork, beside: string): ReturnType<typeof compareCopy> {
   const { context, server, admin, manifest, options } = work;
-  const { reporter, signal } = context;
+  const { reporter } = context;
   await runStep(reporter, "create", () => createDatabaseLike(admin, beside, manifest.truth.database, server.facts.versionNum), () => beside);
   const chosen = await runStep(reporter, "restore", () => restoreContent(work, beside), () => `${partNamed(manifest, options.mode === "schema-only" ? "schema" : "data").plainBytes} bytes`);
   await runStep(reporter, "analyze", () => analyze(work, beside));

@@ -4,6 +4,7 @@ import { inject } from "vitest";
 
 import { type Cluster, startCluster } from "../../src/postgres/cluster.ts";
 import { openSession, type Session } from "../../src/postgres/session.ts";
+import { undoSwap } from "../../src/app/undo-swap.ts";
 import { bench, containing, databasesLike } from "../harness/context.ts";
 import { copyName, roles, source } from "../harness/databases.ts";
 import { createDatabase, runSql, targetOf, urlOf, withSession } from "../harness/postgres.ts";
@@ -198,11 +199,10 @@ describe("another server", () => {
     const here = await bench(database.url);
     await here.backup();
     await here.restore({ into: url("swapped") });
-    await there("swapped", (session) => session.execute("INSERT INTO t VALUES (1)"));
+    await there("swapped", (session) => session.execute("INSERT INTO public.t VALUES (1)"));
     const { kept } = await here.restore({ into: url("swapped"), swap: true, confirm: "swapped" });
     expect(kept).toBeDefined();
-    const { undoSwap } = await import("../../src/app/undo-swap.ts");
     await undoSwap(here.context, { target: url("swapped"), confirm: "swapped", drainMs: 0 });
-    await there("swapped", async (session) => { expect(await session.row("SELECT count(*) FROM t")).toEqual({ count: 1 }); });
+    await there("swapped", async (session) => { expect(await session.row("SELECT count(*) FROM public.t")).toEqual({ count: 1 }); });
   });
 });
