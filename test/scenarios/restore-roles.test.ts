@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { inject } from "vitest";
 
+import { undoSwap } from "../../src/app/undo-swap.ts";
 import { type Cluster, startCluster } from "../../src/postgres/cluster.ts";
 import { openSession, type Session } from "../../src/postgres/session.ts";
 import { bench, containing, databasesLike } from "../harness/context.ts";
@@ -198,11 +199,10 @@ describe("another server", () => {
     const here = await bench(database.url);
     await here.backup();
     await here.restore({ into: url("swapped") });
-    await there("swapped", (session) => session.execute("INSERT INTO t VALUES (1)"));
+    await there("swapped", (session) => session.execute("INSERT INTO public.t VALUES (1)"));
     const { kept } = await here.restore({ into: url("swapped"), swap: true, confirm: "swapped" });
     expect(kept).toBeDefined();
-    const { undoSwap } = await import("../../src/app/undo-swap.ts");
     await undoSwap(here.context, { target: url("swapped"), confirm: "swapped", drainMs: 0 });
-    await there("swapped", async (session) => { expect(await session.row("SELECT count(*) FROM t")).toEqual({ count: 1 }); });
+    await there("swapped", async (session) => { expect(await session.row("SELECT count(*) FROM public.t")).toEqual({ count: 1 }); });
   });
 });
