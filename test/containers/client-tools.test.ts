@@ -75,10 +75,19 @@ test("a backup that is ended leaves no program and no session behind in the cont
   await database.sql("postgres", people);
   const host = await bareHost(database.url("ehr"), `docker exec ${database.name}`);
   await host.ok("repository", "init");
-  // Some seconds of dump: there is time to see it and to end it.
-  await database.sql("ehr", "CREATE UNLOGGED TABLE images AS SELECT n, repeat(md5(n::text), 30) AS bytes FROM generate_series(1, 400000) n;");
+  // Between our own look at the tables and pg_dump's, somebody locks one: so pg_dump stands still and would not notice that
+  // nobody listens any more. The moment for it is made by a pg_dumpall that waits.
+  const waits = `#!/bin/sh\n[ "$1" = --version ] || until [ -e /tmp/go ]; do sleep 0.1; done\nexec /usr/bin/pg_dumpall.real "$@"\n`;
+  await execa("docker", ["exec", "-i", database.name, "sh", "-c", "mv /usr/bin/pg_dumpall /usr/bin/pg_dumpall.real && cat > /usr/bin/pg_dumpall && chmod 755 /usr/bin/pg_dumpall"], { input: waits });
   const backup = host.start("backup");
-  await expect.poll(async () => (await database.programs()).filter((line) => /^pg_dump\b/.test(line) && !line.includes("--schema-only")), { timeout: 60_000, interval: 100 }).toHaveLength(1);
+  await expect.poll(() => database.programs(), { timeout: 60_000 }).toContainEqual(expect.stringContaining("/usr/bin/pg_dumpall --globals-only"));
+  const holder = execa("docker", ["exec", "-i", database.name, "psql", "-h", "/tmp", "-U", "postgres", "-d", "ehr", "-X", "-q"], { input: "BEGIN; LOCK TABLE people;\nSELECT pg_sleep(300);\n", reject: false });
+  onTestFinished(() => { holder.kill("SIGKILL"); });
+  const locks = (granted: boolean) => database.sql("ehr", `SELECT count(*) FROM pg_locks WHERE granted = ${granted ? "true" : "false"} AND relation = 'people'::regclass`);
+  await expect.poll(() => locks(true), { timeout: 20_000 }).toBe("1");
+  await docker("exec", database.name, "touch", "/tmp/go");
+  await expect.poll(() => locks(false), { timeout: 60_000 }).toBe("1");
+  expect(await database.programs()).toContainEqual(expect.stringMatching(/^pg_dump\b.*--snapshot/));
   backup.kill("SIGTERM");
   const { exitCode } = await backup;
   expect(exitCode).toBe(130);
