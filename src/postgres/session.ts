@@ -222,12 +222,12 @@ class PsqlSession implements Session {
   #explain(error: unknown): Error {
     if (!(error instanceof ToolFailure)) return error instanceof Error ? error : new Error(String(error));
     if (error.missing) {
-      return new HoldfastError("configuration", `psql could not be run: ${error.tool}`, {
+      return new HoldfastError("configuration", error.message, {
         hints: ["Install the PostgreSQL client tools, or name their folder with HOLDFAST_PG_BIN."],
         cause: error,
       });
     }
-    const said = error.lastLines.replace(/^psql: (?:error: )?/, "");
+    const said = error.lastLines === "" ? error.message : error.lastLines.replace(/^psql: (?:error: )?/, "");
     const code: ErrorCode = "database-unreachable";
     return this.#connected
       ? new HoldfastError(code, `the connection to the database was lost: ${said}`, { cause: error })
