@@ -261,6 +261,7 @@ function publicMessage(sqlState: string, message: string): string {
 function connectionHints(said: string): string[] {
   if (/password authentication failed|no password supplied/.test(said)) return ["Check the user and the password of the database URL."];
   if (/database ".*" does not exist/.test(said)) return ["Check the database's name in the URL, or create the database first."];
+  if (said.includes("not currently accepting connections")) return ["Somebody closed the database: ALTER DATABASE name WITH ALLOW_CONNECTIONS true opens it; databases that a swap set aside are closed on purpose."];
   if (/role ".*" does not exist/.test(said)) return ["Check the user name of the database URL."];
   if (/Connection refused|No such file or directory|timeout expired/.test(said)) return ["Check that the server runs and that the URL's host and port are its own."];
   if (said.includes("could not translate host name")) return ["Check the host name of the database URL."];

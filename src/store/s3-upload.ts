@@ -137,7 +137,7 @@ class Upload {
     const command = new PutObjectCommand({ ...this.#target, ...placementOf(this.#bucket.options), Body: bytes, ContentType: "application/octet-stream", ChecksumCRC32: sum });
     if (this.#bucket.safeTransport) command.middlewareStack.add(leaveUnsigned, { step: "build" });
     const sending = this.#bucket.client.send(command, this.#requestOptions(() => { this.#lastProgress = performance.now(); }));
-    const answer = await this.#making({ bytes: bytes.length, before }, sending);
+    const answer = await this.#making({ before }, sending);
     this.#compare("the object", sum, answer.ChecksumCRC32);
     this.#progress(bytes.length);
     release();
@@ -148,7 +148,7 @@ class Upload {
     const before = await this.#before;
     throwIfCancelled(this.#ends);
     const parts = this.#parts.sort((a, b) => a.PartNumber - b.PartNumber);
-    const object: NewObject = { bytes: this.#storedBytes, before };
+    const object: NewObject = { before };
     const command = new CompleteMultipartUploadCommand({ ...this.#target, UploadId: uploadId, MultipartUpload: { Parts: parts } });
     const options: RequestOptions = { abortSignal: this.#ends, idleMs: this.#stallMs() };
     try {
@@ -157,7 +157,7 @@ class Upload {
       if (serviceErrorName(error) !== "NoSuchUpload") throw error;
       // Either somebody aborted it, or a first try was carried out and its answer lost.
       const found = await findNew(this.#bucket, this.#target.Key, object, this.#ends);
-      if (found === undefined) throw error;
+      if (found?.ContentLength !== this.#storedBytes) throw error;
       this.#object = object;
       return found.VersionId;
     }
@@ -230,7 +230,7 @@ class Upload {
     if (leftover.multipart === undefined && leftover.object === undefined) return error;
     const why = await undoUpload(this.#bucket, this.#target.Key, leftover, withinMs);
     if (why === undefined) return error;
-    const left = `the unfinished upload of ${this.#target.Key} may be left in bucket "${this.#bucket.name}" (${why})`;
+    const left = `what was uploaded of ${this.#target.Key} may be left in bucket "${this.#bucket.name}" (${why})`;
     const hints = ["Run `holdfast doctor` later: it shows unfinished uploads; a lifecycle rule of the bucket that aborts them after a day is a good second net."];
     if (error instanceof HoldfastError) return new HoldfastError(error.code, `${error.message}; ${left}`, { hints: [...error.hints, ...hints], cause: error });
     return new HoldfastError("store-failed", `${error.message}; ${left}`, { hints, cause: error });

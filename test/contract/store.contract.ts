@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { beforeEach, describe, expect, test } from "vitest";
 
-import type { HoldfastError } from "../../src/errors.ts";
+import { HoldfastError } from "../../src/errors.ts";
 import type { Store } from "../../src/store/store.ts";
 import { bytesOf, collect, digestOf, failingAfter, pausingAfter } from "../harness/streams.ts";
 
@@ -212,8 +212,7 @@ export function storeContract(open: () => Promise<Store>): void {
     });
 
     test("that is cancelled for a reason of ours rejects with that reason", async () => {
-      const { HoldfastError: Reason } = await import("../../src/errors.ts");
-      const reason: HoldfastError = new Reason("dump-failed", "the dump failed");
+      const reason = new HoldfastError("dump-failed", "the dump failed");
       const cancel = new AbortController();
       await expect(store.write("data", pausingAfter(10, new Promise(() => undefined), () => { cancel.abort(reason); }), { signal: cancel.signal })).rejects.toBe(reason);
     });

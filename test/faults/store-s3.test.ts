@@ -58,7 +58,7 @@ if (missing !== undefined) {
     ];
 
     test.each(requests)("says that the bucket is missing, and how to create it: %s", async (_, request) => {
-      const failure = await failureOf(request(await openThrough(undefined, "no-such-bucket")));
+      const failure = await failureOf(request(await openThrough(undefined, "no-such-bucket", {})));
       expect(failure.code).toBe("not-found");
       expect(failure.message).toMatch(/: bucket "no-such-bucket" at http:\/\/127\.0\.0\.1:\d+ does not exist$/);
       expect(failure.hints[0]).toMatch(/create-bucket --bucket no-such-bucket/);
@@ -66,7 +66,7 @@ if (missing !== undefined) {
 
     test.each(requests)("says that the secret is wrong, and shows none: %s", async (_, request) => {
       const bucket = await (await s3Server()).createBucket();
-      const failure = await failureOf(request(await openThrough(undefined, bucket, { ...quick, credentials: { accessKeyId: "testkey", secretAccessKey: "wrong-testsecret" } })));
+      const failure = await failureOf(request(await openThrough(undefined, bucket, { credentials: { accessKeyId: "testkey", secretAccessKey: "wrong-testsecret" } })));
       expect(failure.code).toBe("store-failed");
       expect(failure.message).toMatch(/refused the signature: the secret access key is wrong$|denies access$/);
       expect(failure.hints).toHaveLength(1);
@@ -89,7 +89,7 @@ if (missing !== undefined) {
 
   test("an unknown access key is told apart from a wrong secret", async () => {
     const bucket = await (await s3Server()).createBucket();
-    const store = await openThrough(undefined, bucket, { ...quick, credentials: { accessKeyId: "nobody", secretAccessKey: "x" } });
+    const store = await openThrough(undefined, bucket, { credentials: { accessKeyId: "nobody", secretAccessKey: "x" } });
     expect((await failureOf(store.put("key", Buffer.from("x")))).message).toMatch(/does not know the access key/);
   });
 
@@ -98,14 +98,14 @@ if (missing !== undefined) {
       const server = await s3Server();
       const bucket = await server.createBucket();
       const proxy = await startProxy(server.endpoint);
-      const store = await openThrough(proxy.endpoint, bucket);
+      const store = await openThrough(proxy.endpoint, bucket, { partBytes: 8 * miB, attempts: 2, requestTimeoutMs: 3_000 });
       const forever = pausingAfter(100 * miB, new Promise(() => undefined));
       const writing = failureOf(store.write("ehr/data", forever));
       await proxy.receivedAtLeast(30 * miB);
       await proxy.cut();
       const failure = await writing;
       expect(failure.code).toBe("store-failed");
-      expect(failure.message).toMatch(/^cannot write ehr\/data: (?:.* refuses connections|the connection to .* was lost \(.*\)); the unfinished upload of ehr\/data may be left/);
+      expect(failure.message).toMatch(/^cannot write ehr\/data: (?:.* refuses connections|the connection to .* was lost \(.*\)); what was uploaded of ehr\/data may be left/);
       expect(await contentsOf(bucket)).toEqual({ objects: 0, uploads: 1 });
       expect(await (await openThrough(undefined, bucket)).abortUploads("")).toBe(1);
     });
@@ -153,14 +153,14 @@ if (missing !== undefined) {
     test("whose source waits is not called stalled", async () => {
       const server = await s3Server();
       const bucket = await server.createBucket();
-      const store = await openThrough(undefined, bucket, { ...quick, stallTimeoutMs: 100 });
+      const store = await openThrough(undefined, bucket, { partBytes: 8 * miB, stallTimeoutMs: 800 });
       const pause = Promise.withResolvers<undefined>();
       const paused = Promise.withResolvers<undefined>();
       let stored = 0;
       const writing = store.write("data", pausingAfter(20 * miB, pause.promise, () => { paused.resolve(undefined); }), { onProgress: (bytes) => { stored = bytes; } });
       await paused.promise;
       await expect.poll(() => stored).toBe(16 * miB);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
       pause.resolve(undefined);
       expect(await writing).toBe(20 * miB);
     });
@@ -175,10 +175,41 @@ if (missing !== undefined) {
 
     test("that passes what its parts can hold is stopped there, and leaves nothing", async () => {
       const bucket = await (await s3Server()).createBucket();
-      const store = await openThrough(undefined, bucket, { partBytes: 8 * miB, maxParts: 100 });
+      const store = await openThrough(undefined, bucket, { maxParts: 100, partBytes: 8 * miB });
       const failure = await failureOf(store.write("data", bytesOf(808 * miB + 1, miB), { estimate: 1000 }));
       expect(failure.message).toBe(`more than ${800 * miB} bytes came for data, and 1000 were expected: its parts of ${8 * miB} bytes cannot hold them`);
       expect(await contentsOf(bucket)).toEqual({ objects: 0, uploads: 0 });
+    });
+  });
+
+  describe("a store that does not keep what it is given", () => {
+    const altering = (search: RegExp, replacement: string) => ({ tamper: (bytes: Buffer) => Buffer.from(bytes.toString("latin1").replace(search, replacement), "latin1") });
+
+    test.each([100, 9 * miB])("is found by its checksum of a stream of %d bytes", async (total) => {
+      const server = await s3Server();
+      const bucket = await server.createBucket();
+      const proxy = await startProxy(server.endpoint, altering(/\r\nDate:/, "\r\nx-amz-checksum-crc32: AAAAAA==\r\nDate:"));
+      const failure = await failureOf((await openThrough(proxy.endpoint, bucket, { partBytes: 8 * miB })).write("data", bytesOf(total)));
+      expect(failure.message).toMatch(/^the store has another checksum of (?:the object|part [12]) of data: CRC32 AAAAAA== instead of /);
+      expect(await contentsOf(bucket)).toEqual({ objects: 0, uploads: 0 });
+    });
+
+    test.each([123, 9 * miB])("is found by the size that it shows of a stream of %d bytes", async (total) => {
+      const server = await s3Server();
+      const bucket = await server.createBucket();
+      const proxy = await startProxy(server.endpoint, altering(new RegExp(`Content-Length: ${total}`, "i"), `Content-Length: ${total + 1}`));
+      const failure = await failureOf((await openThrough(proxy.endpoint, bucket, { partBytes: 8 * miB })).write("data", bytesOf(total)));
+      expect(failure.message).toBe(`the store shows ${total + 1} bytes of data, and ${total} were sent`);
+      expect(await contentsOf(bucket)).toEqual({ objects: 0, uploads: 0 });
+    });
+
+    test.each([100, 9 * miB])("is found by the retention that it shows of a stream of %d bytes", async (total) => {
+      const server = await s3Server();
+      const bucket = await server.createBucket({ objectLock: true });
+      const proxy = await startProxy(server.endpoint, altering(/COMPLIANCE|GOVERNANCE/, "NEVERENDIN"));
+      const store = await openThrough(proxy.endpoint, bucket, { partBytes: 8 * miB, objectLock: { mode: "governance", days: 1 }, requestTimeoutMs: 1_000 });
+      const failure = await failureOf(store.write("data", bytesOf(total)));
+      expect(failure.message).toMatch(/^the store shows another retention of data than was set: NEVERENDIN until .* instead of GOVERNANCE until /);
     });
   });
 
@@ -195,14 +226,14 @@ if (missing !== undefined) {
       expect((await failureOf(digestOf(await store.read("data")))).code).toBe("store-failed");
     });
 
-    test("of an object that comes with fewer bytes than the store announced elsewhere fails", async () => {
+    test("of an object that is shorter than announced fails", async () => {
       const server = await s3Server();
       const bucket = await server.createBucket();
-      // Longer than announced: the surplus is not the object's, and the announced length is what is given.
       const proxy = await startProxy(server.endpoint, { tamper: (bytes) => Buffer.from(bytes.toString("latin1").replace(/Content-Length: 4194304/i, "Content-Length: 4194404"), "latin1") });
       await (await openThrough(undefined, bucket)).put("data", body);
       const store = await openThrough(proxy.endpoint, bucket);
       expect((await failureOf(digestOf(await store.read("data")))).code).toBe("store-failed");
+      expect((await failureOf(store.get("data"))).code).toBe("store-failed");
     });
 
     test("that stalls is destroyed", async () => {
@@ -220,12 +251,12 @@ if (missing !== undefined) {
     test("whose reader takes its time is let be", async () => {
       const server = await s3Server();
       const bucket = await server.createBucket();
-      const store = await openThrough(undefined, bucket, { ...quick, requestTimeoutMs: 100 });
-      await store.write("data", bytesOf(20 * miB));
+      await (await openThrough(undefined, bucket, { partBytes: 8 * miB })).write("data", bytesOf(20 * miB));
+      const store = await openThrough(undefined, bucket, { ...quick, requestTimeoutMs: 500 });
       let bytes = 0;
       for await (const chunk of (await store.read("data")) as AsyncIterable<Buffer>) {
         // Longer than twice the limit, once in the middle.
-        if (bytes < 10 * miB && bytes + chunk.length >= 10 * miB) await new Promise((resolve) => setTimeout(resolve, 400));
+        if (bytes < 10 * miB && bytes + chunk.length >= 10 * miB) await new Promise((resolve) => setTimeout(resolve, 1_200));
         bytes += chunk.length;
       }
       expect(bytes).toBe(20 * miB);
