@@ -24,6 +24,10 @@ const databases: readonly Sample[] = [
     reordered: ["Data for Name: bird; Type: TABLE DATA; Schema: odd; Owner: postgres"],
   },
 ];
+/** The server has other tests' roles too, which come and go. */
+const linesNaming = (roles: readonly string[], globals: string): string[] =>
+  globals.split("\n").filter((line) => roles.some((role) => line.includes(role.replaceAll('"', '""'))));
+
 const missing = s3Missing();
 const stores: StoreKind[] = missing === undefined ? ["file", "s3"] : ["file"];
 
@@ -42,7 +46,25 @@ describe.each(databases)("$title", ({ script, reordered }) => {
       expect(manifest.truth.tables.filter(({ kind, digest }) => (kind === "table" || kind === "partition") && digest === undefined), store).toEqual([]);
       expect(await contentsOf(copy), store).toEqual(before.contents);
       expect(differingTitles(await dumpText(copy), before.dump), store).toEqual(reordered);
-      expect(await globalsText(), store).toBe(before.globals);
+      const concerned = manifest.roles.filter((role) => role !== "postgres");
+      expect(linesNaming(concerned, await globalsText()), store).toEqual(linesNaming(concerned, before.globals));
+      expect(concerned.length).toBeGreaterThan(1);
     }
   });
+});
+
+test("the means of comparing tell a changed row, sequence, large object, grant and setting apart", async () => {
+  const { name } = await createDatabase();
+  await runSql(name, "CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (2, NULL); CREATE SEQUENCE s; SELECT lo_from_bytea(4711, '\\x00');");
+  const before = { dump: await dumpText(name), contents: await contentsOf(name) };
+  expect(differingTitles(await dumpText(name), before.dump)).toEqual([]);
+
+  await runSql(name, `UPDATE t SET b = '' WHERE a = 2; SELECT nextval('s'); SELECT lo_put(4711, 0, '\\x01'); GRANT SELECT ON t TO PUBLIC; ALTER DATABASE ${name} SET work_mem = '7MB';`);
+  const after = await contentsOf(name);
+  expect(after.tables).not.toEqual(before.contents.tables);
+  expect(after.sequences).not.toEqual(before.contents.sequences);
+  expect(after.largeObjects).not.toEqual(before.contents.largeObjects);
+  expect(differingTitles(await dumpText(name), before.dump).map((title) => title.replace(/; Schema:.*/, "")).sort()).toEqual([
+    "Data for Name: BLOBS; Type: BLOBS", "Data for Name: t; Type: TABLE DATA", "Name: NAME; Type: DATABASE PROPERTIES", "Name: TABLE t; Type: ACL", "Name: s; Type: SEQUENCE SET",
+  ]);
 });
