@@ -5,7 +5,6 @@ import { inject } from "vitest";
 import { undoSwap } from "../../src/app/undo-swap.ts";
 import { type Cluster, startCluster } from "../../src/postgres/cluster.ts";
 import { openSession, type Session } from "../../src/postgres/session.ts";
-import { undoSwap } from "../../src/app/undo-swap.ts";
 import { bench, containing, databasesLike } from "../harness/context.ts";
 import { copyName, roles, source } from "../harness/databases.ts";
 import { createDatabase, runSql, targetOf, urlOf, withSession } from "../harness/postgres.ts";
