@@ -1,7 +1,7 @@
 import { describe, onTestFinished, test } from "vitest";
 
 import { s3Missing, s3Server } from "../harness/s3.ts";
-import { storeContract } from "./store.contract.ts";
+import { keepsStreams, storeContract } from "./store.contract.ts";
 
 const missing = s3Missing();
 
@@ -19,6 +19,15 @@ if (missing !== undefined) {
         partBytes: 8 * 2 ** 20,
         ...(objectLock && { objectLock: { mode: "governance", days: 1 } }),
       });
+      onTestFinished(() => store.close());
+      return store;
+    });
+  });
+
+  describe("a repository in S3, in a bucket with versions and object lock, sent by the SDK", () => {
+    keepsStreams(async () => {
+      const server = await s3Server();
+      const store = await server.open(await server.createBucket({ objectLock: true }), { partBytes: 8 * 2 ** 20, uploader: "sdk", objectLock: { mode: "governance", days: 1 } });
       onTestFinished(() => store.close());
       return store;
     });
