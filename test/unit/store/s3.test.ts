@@ -60,10 +60,10 @@ if (missing !== undefined) {
   });
 
   describe("storage class and encryption", () => {
-    test.each([100, 9 * miB])("are those that were asked for, of a stream of %d bytes", async (total) => {
+    test.each([["own", 100], ["own", 9 * miB], ["sdk", 100], ["sdk", 9 * miB]] as const)("are those that were asked for, sent by %s, of a stream of %d bytes", async (uploader, total) => {
       const server = await s3Server();
       const bucket = await server.createBucket();
-      const store = await open(bucket, { storageClass: "STANDARD_IA", serverSideEncryption: "aws:kms", kmsKeyId: "testkey-1" });
+      const store = await open(bucket, { uploader, storageClass: "STANDARD_IA", serverSideEncryption: "aws:kms", kmsKeyId: "testkey-1" });
       await store.write("data", bytesOf(total));
       const found = await server.client.send(new HeadObjectCommand({ Bucket: bucket, Key: "data" }));
       expect(found).toMatchObject({ StorageClass: "STANDARD_IA", ServerSideEncryption: "aws:kms", SSEKMSKeyId: "testkey-1", ContentLength: total });
@@ -81,10 +81,10 @@ if (missing !== undefined) {
   describe("object lock", () => {
     const objectLock = { mode: "governance", days: 30 } as const;
 
-    test.each([100, 9 * miB])("is set and shown on a stream of %d bytes, although the server drops it from an upload", async (total) => {
+    test.each([["own", 100], ["own", 9 * miB], ["sdk", 100], ["sdk", 9 * miB]] as const)("is set and shown, sent by %s, on a stream of %d bytes, although the server drops it from an upload", async (uploader, total) => {
       const server = await s3Server();
       const bucket = await server.createBucket({ objectLock: true });
-      const store = await open(bucket, { objectLock });
+      const store = await open(bucket, { uploader, objectLock });
       await store.write("ehr/data", bytesOf(total));
       const { Retention: retention } = await server.client.send(new GetObjectRetentionCommand({ Bucket: bucket, Key: "ehr/data" }));
       expect(retention?.Mode).toBe("GOVERNANCE");
@@ -104,10 +104,10 @@ if (missing !== undefined) {
       expect([...(versions.Versions ?? []), ...(versions.DeleteMarkers ?? [])]).toEqual([]);
     });
 
-    test.each([100, 9 * miB])("in a bucket without it fails a stream of %d bytes and leaves no object", async (total) => {
+    test.each([["own", 100], ["own", 9 * miB], ["sdk", 9 * miB]] as const)("in a bucket without it fails a stream, sent by %s, of %d bytes and leaves no object", async (uploader, total) => {
       const server = await s3Server();
       const bucket = await server.createBucket();
-      const store = await open(bucket, { objectLock });
+      const store = await open(bucket, { uploader, objectLock });
       await expect(store.write("data", bytesOf(total))).rejects.toMatchObject({
         code: "store-failed",
         message: `bucket "${bucket}" has no object lock, so data cannot be retained`,
