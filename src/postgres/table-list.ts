@@ -79,7 +79,9 @@ const relations = new Set(["TABLE", "MATERIALIZED VIEW", "FOREIGN TABLE"]);
 export function namesTable({ schema, name }: TableName, text: string): boolean {
   const written = (part: string): string[] => [part, `"${part.replaceAll('"', '""')}"`];
   if (schema === "public" && written(name).includes(text)) return true;
-  return written(schema).some((before) => written(name).some((after) => `${before}.${after}` === text));
+  // Of a list on the command line the outermost quotes of each element may have been taken off.
+  const stripped = `"${text}"`;
+  return written(schema).some((before) => written(name).some((after) => [text, stripped].includes(`${before}.${after}`)));
 }
 
 /**

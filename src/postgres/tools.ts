@@ -110,7 +110,7 @@ async function localClient(folder: string): Promise<Client | undefined> {
 /** Debian's /usr/bin/pg_dump: it runs another version for each server, so what it says about itself does not hold. */
 const debianWrapper = "pg_wrapper";
 /** Milliseconds until a program that does not tell its version counts as broken. */
-const localPatience = 10_000;
+const localPatience = 5_000;
 const containerPatience = 20_000;
 
 async function versionOf(program: CommandLine, timeout: number): Promise<{ version: string; major: number } | undefined> {
@@ -147,6 +147,8 @@ async function containerClient(prefix: readonly string[]): Promise<Client> {
 function saidBy(error: unknown, engine: string): string {
   if (!(error instanceof ToolFailure)) return messageOf(error);
   if (error.missing) return `${engine} is not installed, or not in PATH`;
+  // What the engine says of it goes to stdout, and differs from version to version.
+  if (error.exitCode === 126 || error.exitCode === 127) return `the container has no ${error.tool} that can be run`;
   return error.lastLines === "" ? error.message : error.lastLines;
 }
 

@@ -181,7 +181,7 @@ class Upload {
       throw new HoldfastError("store-failed", `the store shows ${found.ContentLength ?? "no"} bytes of ${this.#target.Key}, and ${this.#storedBytes} were sent`);
     }
     const lock = this.#bucket.options.objectLock;
-    if (lock && isRetained(this.#target.Key)) await retain(this.#bucket, this.#target.Key, lock, versionId ?? found.VersionId);
+    if (lock && isRetained(this.#bucket, this.#target.Key)) await retain(this.#bucket, this.#target.Key, lock, versionId ?? found.VersionId);
     throwIfCancelled(this.#options.signal);
   }
 

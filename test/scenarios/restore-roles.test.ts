@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { inject } from "vitest";
 
+import { undoSwap } from "../../src/app/undo-swap.ts";
 import { type Cluster, startCluster } from "../../src/postgres/cluster.ts";
 import { openSession, type Session } from "../../src/postgres/session.ts";
-import { undoSwap } from "../../src/app/undo-swap.ts";
 import { bench, containing, databasesLike } from "../harness/context.ts";
 import { copyName, roles, source } from "../harness/databases.ts";
 import { createDatabase, runSql, targetOf, urlOf, withSession } from "../harness/postgres.ts";

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 
 import { undoSwap } from "../../src/app/undo-swap.ts";
 import { identifier } from "../../src/postgres/session.ts";
+import { workbench } from "../harness/cli.ts";
 import { type Bench, bench, containing, databasesLike, runSqlNow } from "../harness/context.ts";
 import { createDatabase, dropDatabase, runSql, targetOf, type TestDatabase, withSession } from "../harness/postgres.ts";
 
@@ -21,10 +22,12 @@ async function live(name?: string): Promise<{ database: TestDatabase; here: Benc
 
 const swap = (name: string) => ({ into: name, swap: true, confirm: name, drainMs: 200 });
 
-/** A client of its own, until the test ends or its connection does. */
-function client(database: string, sql: string): { ended: Promise<{ exitCode?: number | undefined; stderr: string }> } {
+/** A client of its own: it runs `sql`, and then stays connected until the test ends, its connection does, or `leaves`. */
+function client(database: string, sql: string, leaves = false): { ended: Promise<{ exitCode?: number | undefined; stderr: string }> } {
   const { psql, env } = targetOf(database);
-  const ended = execa(psql[0], ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"], { env, reject: false, input: `${sql};\n` });
+  const ended = execa(psql[0], ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"], { env, reject: false, stdin: "pipe" });
+  ended.stdin.write(`${sql};\n`);
+  if (leaves) ended.stdin.end();
   onTestFinished(() => { ended.kill("SIGKILL"); });
   return { ended };
 }
@@ -75,7 +78,7 @@ describe("a swap", () => {
 
   test("ends clients that are idle, in a transaction or running a query", async () => {
     const { database, here, rows } = await live();
-    const clients = [client(database.name, "SELECT 1;\n\\! sleep 60"), client(database.name, "BEGIN; SELECT 1;\n\\! sleep 60"), client(database.name, "SELECT pg_sleep(60)")];
+    const clients = [client(database.name, "SELECT 1"), client(database.name, "BEGIN; SELECT 1"), client(database.name, "SELECT pg_sleep(60)")];
     await connected(database.name, 3);
     await here.restore(swap(database.name));
     expect(await rows()).toBe(10);
@@ -87,7 +90,7 @@ describe("a swap", () => {
 
   test("lets a transaction that is under way end first", async () => {
     const { database, here } = await live();
-    const writer = client(database.name, "BEGIN; INSERT INTO visits VALUES (12); SELECT pg_sleep(3); COMMIT");
+    const writer = client(database.name, "BEGIN; INSERT INTO visits VALUES (12); SELECT pg_sleep(3); COMMIT", true);
     await connected(database.name, 1);
     const { kept } = await here.restore({ ...swap(database.name), drainMs: 20_000 });
     expect((await writer.ended).exitCode).toBe(0);
@@ -204,4 +207,34 @@ describe("an undo", () => {
     await undoSwap(here.context, { drainMs: 0, confirm: database.name });
     expect(await rows()).toBe(11);
   });
+});
+
+test("a swap that is killed leaves the live database open, and the next run names what is left and swaps", async () => {
+  const { database, here, rows } = await live();
+  const { config } = here.context;
+  const shell = await workbench(database.url, {
+    HOLDFAST_REPOSITORY: config.repository!.url,
+    HOLDFAST_IDENTITY_FILE: config.identityFile!,
+    HOLDFAST_SIGNING_KEY_FILE: config.signingKeyFile!,
+    HOLDFAST_TRUSTED_SIGNERS: config.trustedSigners!,
+    HOLDFAST_TEMP_DIR: here.folder,
+  });
+  client(database.name, "BEGIN; SELECT 1");
+  await connected(database.name, 1);
+  const run = shell.start("restore", "latest", "--into", database.name, "--swap", "--confirm", database.name, "--drain", "60", "--log-format", "json");
+  let told = "";
+  await new Promise<void>((resolve, reject) => {
+    run.stderr.on("data", (text: Buffer) => { if (/"step-started".*"finish"|"finish".*"step-started"/.test((told += text.toString()))) resolve(); });
+    void run.then(() => { reject(new Error(told)); });
+  });
+  run.kill("SIGKILL");
+  await run;
+  // The client is at its transaction still, and others may come.
+  expect(await rows()).toBe(11);
+  const left = (await databasesLike(database.name)).filter((name) => name !== database.name);
+  expect(left).toEqual([containing("_holdfast_new_")]);
+  const { checks } = await here.restore({ ...swap(database.name), dryRun: true });
+  expect(checks.find(({ name }) => name === "leftovers")?.detail).toContain(`DROP DATABASE ${identifier(left[0]!)}`);
+  await here.restore(swap(database.name));
+  expect(await rows()).toBe(10);
 });
