@@ -6,6 +6,7 @@ import { type Manifest, partNamed } from "../catalog/manifest.ts";
 import type { BackupChoice } from "../catalog/repository.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep, type Step } from "../ports.ts";
+import { analyzeDatabase } from "../postgres/analyze.ts";
 import { besideMark, createDatabaseLike, suffixed } from "../postgres/databases.ts";
 import { openAdminSession, type Server } from "../postgres/server.ts";
 import { openSession, type Session, SqlError } from "../postgres/session.ts";
@@ -165,10 +166,10 @@ async function withoutCopy(work: RestoreWork, beside: string, error: unknown): P
 
 async function fillAndCompare(work: RestoreWork, beside: string): ReturnType<typeof compareCopy> {
   const { context, server, admin, manifest, options } = work;
-  const { reporter, signal } = context;
+  const { reporter } = context;
   await runStep(reporter, "create", () => createDatabaseLike(admin, beside, manifest.truth.database, server.facts.versionNum), () => beside);
   const chosen = await runStep(reporter, "restore", () => restoreContent(work, beside), () => `${partNamed(manifest, options.mode === "schema-only" ? "schema" : "data").plainBytes} bytes`);
-  await runStep(reporter, "analyze", () => analyze(server, beside, signal));
+  await runStep(reporter, "analyze", () => analyze(work, beside));
   // Last, because a setting of the database, as a statement's time limit, would hold for the restore too.
   if (chosen === undefined) await applyProperties(work, beside);
   return runStep(reporter, "compare", () => compareCopy(work, beside, chosen), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
@@ -187,12 +188,11 @@ async function handOver({ context, server, options, target }: RestoreWork, besid
 }
 
 async function restoreDataInPlace(work: RestoreWork): Promise<Pick<RestoreResult, "tables" | "rows" | "notes" | "kept">> {
-  const { context, server, target } = work;
-  const { reporter, signal } = context;
+  const { context: { reporter }, target } = work;
   reporter.emit({ type: "step-skipped", step: "create", why: "--data-only fills an existing schema" });
   await runStep(reporter, "restore", () => restoreContent(work, target)).catch((error: unknown) => { throw cancellationSaying(error, `${target} is as it was: its rows come in one transaction`); });
   try {
-    await runStep(reporter, "analyze", () => analyze(server, target, signal));
+    await runStep(reporter, "analyze", () => analyze(work, target));
     const compared = await runStep(reporter, "compare", () => compareCopy(work, target), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
     reporter.emit({ type: "step-skipped", step: "finish", why: `${target} has its name` });
     return { ...compared, kept: undefined };
@@ -201,10 +201,11 @@ async function restoreDataInPlace(work: RestoreWork): Promise<Pick<RestoreResult
   }
 }
 
-async function analyze(server: Server, database: string, signal: AbortSignal): Promise<void> {
+/** A table without statistics is slow, not wrong: it is named, and the restore goes on. */
+async function analyze({ server, context: { signal, reporter } }: RestoreWork, database: string): Promise<void> {
   const session = await openSession(server.target(database), { signal });
   try {
-    await session.execute("ANALYZE");
+    for (const { table, why } of await analyzeDatabase(session)) reporter.emit({ type: "note", level: "warn", message: `table ${table} has no planner statistics: ANALYZE refuses it: ${why}` });
   } finally {
     await session.close();
   }

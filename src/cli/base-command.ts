@@ -40,7 +40,7 @@ export abstract class BaseCommand extends Command {
 
   /** Loads the configuration that the flags and the environment name. */
   protected async loadConfig(flags: { config?: string | undefined }): Promise<Config> {
-    const { loadConfig } = await import("../config/load.ts");
+    const { loadConfig } = await import("./configuration.ts");
     const flagVariables = this.config.commands.flatMap((command) => Object.values(command.flags).flatMap((flag) => flag.env ?? []));
     return loadConfig({ env: process.env, cwd: process.cwd(), file: flags.config, flagVariables });
   }

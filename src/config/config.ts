@@ -65,6 +65,8 @@ export interface RepositoryConfig {
   /** Bytes. */
   readonly partSize?: number | undefined;
   readonly uploadConcurrency?: number | undefined;
+  /** Who sends multipart uploads: our own requests, or the SDK's lib-storage. */
+  readonly uploader?: "own" | "sdk" | undefined;
   readonly attempts?: number | undefined;
   /** Milliseconds. */
   readonly requestTimeout?: number | undefined;

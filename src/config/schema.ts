@@ -185,6 +185,11 @@ export function configSchema(reading: Reading) {
       { type: "size", example: "32MiB", defaultText: "chosen from the database's size" },
     ),
     uploadConcurrency: field(whole(1, 64).optional(), "How many parts are uploaded at once.", { type: "1 to 64", kind: "number", example: "4" }),
+    uploader: field(
+      oneOf("own", "sdk").default("own"),
+      "Who sends multipart uploads: `own` requests, or the AWS SDK's `lib-storage`, at twice the CPU, for a provider whose multipart differs.",
+      { type: "own or sdk", example: "sdk" },
+    ),
     attempts: field(whole(1, 20).optional(), "How often a request is tried.", { type: "1 to 20", kind: "number", example: "5" }),
     requestTimeout: field(duration().optional(), "Time limit of one request.", { type: "duration", example: "60s" }),
     stallTimeout: field(duration().optional(), "How long a transfer may stand still before it fails.", { type: "duration", example: "2m" }),

@@ -48,14 +48,14 @@ export interface Session {
 
 /**
  * In force from the first statement on. A snapshot is held for as long as the dump takes: no limit of the role or the
- * database may end it before. The empty search path keeps functions that somebody put into a schema of his out of our
+ * database may end it before; but as for pg_dump, a table that somebody keeps locked must not hold the run for ever. The empty search path keeps functions that somebody put into a schema of his out of our
  * queries, which often run as superuser.
  */
 const settings = {
   search_path: "",
   client_min_messages: "error",
   statement_timeout: "0",
-  lock_timeout: "0",
+  lock_timeout: "5min",
   idle_in_transaction_session_timeout: "0",
   row_security: "off",
   standard_conforming_strings: "on",
@@ -223,12 +223,12 @@ class PsqlSession implements Session {
   #explain(error: unknown): Error {
     if (!(error instanceof ToolFailure)) return error instanceof Error ? error : new Error(String(error));
     if (error.missing) {
-      return new HoldfastError("configuration", `psql could not be run: ${error.tool}`, {
+      return new HoldfastError("configuration", error.message, {
         hints: ["Install the PostgreSQL client tools, or name their folder with HOLDFAST_PG_BIN."],
         cause: error,
       });
     }
-    const said = error.lastLines.replace(/^psql: (?:error: )?/, "");
+    const said = error.lastLines === "" ? error.message : error.lastLines.replace(/^psql: (?:error: )?/, "");
     const code: ErrorCode = "database-unreachable";
     return this.#connected
       ? new HoldfastError(code, `the connection to the database was lost: ${said}`, { cause: error })

@@ -10,12 +10,14 @@ export interface StoreOptions {
   readonly serverSideEncryption?: "AES256" | "aws:kms";
   readonly kmsKeyId?: string;
   readonly objectLock?: ObjectLock;
-  /** Smallest size of a multipart part, at least 8 MiB; a large estimate raises it. Default 16 MiB. */
+  /** Smallest size of a multipart part, at least 8 MiB; a large estimate raises it. Default 8 MiB. */
   readonly partBytes?: number;
   /** Most parts that the provider takes in one object. Default 10,000; some take 1,000. */
   readonly maxParts?: number;
   /** Parts in memory and under way at once. Default 4; fewer when parts are large. */
   readonly uploadConcurrency?: number;
+  /** Who cuts and sends the parts: our own requests, or the SDK's lib-storage. Default own. */
+  readonly uploader?: Uploader;
   /** Tries of each request, the first included. Default 3. */
   readonly attempts?: number;
   /** Milliseconds that one request may move no byte. Default 30 s. */
@@ -24,6 +26,8 @@ export interface StoreOptions {
   readonly stallTimeoutMs?: number;
   readonly credentials?: StoreCredentials;
 }
+
+export type Uploader = "own" | "sdk";
 
 /** How long every new object is protected from deletion. */
 export interface ObjectLock {

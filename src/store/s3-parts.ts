@@ -5,11 +5,10 @@ import type { StoreOptions } from "./options.ts";
 const miB = 2 ** 20;
 const largestObject = 5 * 2 ** 40;
 const largestPart = 5 * 2 ** 30;
-const defaultPart = 16 * miB;
+const defaultPart = 8 * miB;
 
-/** Parts are cut for an object this many times its estimate, and for this share of the parts that the provider takes. */
-const growth = 3;
-const spare = 0.9;
+/** Parts are cut for an object this many times its estimate: one is of plain bytes, and they nearly always shrink. */
+const growth = 1.5;
 
 /** Memory for parts beyond which fewer are under way at once. */
 const memory = 256 * miB;
@@ -35,7 +34,7 @@ export function planParts(estimate: number | undefined, options: Pick<StoreOptio
       hints: ["Split the database's largest tables off into backups of their own."],
     });
   }
-  const needed = Math.min(expected * growth, most) / Math.floor(maxParts * spare);
+  const needed = Math.min(expected * growth, most) / maxParts;
   const partBytes = Math.min(largestPart, Math.max(options.partBytes ?? defaultPart, Math.ceil(needed / miB) * miB));
   const concurrency = Math.min(options.uploadConcurrency ?? 4, Math.max(2, Math.floor(memory / partBytes)));
   return { partBytes, concurrency, mostBytes: Math.min(largestObject, partBytes * maxParts) };

@@ -14,9 +14,8 @@ export interface Leftover {
   readonly object: NewObject | undefined;
 }
 
-/** How to tell an object of ours from an older one: it is another than before, and as long as what was sent. */
+/** An object of ours is one that was not there before: two uploads never share a key at the same time. */
 export interface NewObject {
-  readonly bytes: number;
   /** What {@link stateOf} gave before the upload. */
   readonly before: string | undefined;
 }
@@ -83,7 +82,7 @@ async function removeObject(bucket: S3Bucket, fullKey: string, ours: NewObject, 
 /** The object that an upload made, although no answer said so. */
 export async function findNew(bucket: S3Bucket, fullKey: string, ours: NewObject, abortSignal: AbortSignal): Promise<HeadObjectCommandOutput | undefined> {
   const found = await headOf(bucket, fullKey, abortSignal);
-  return found?.ContentLength === ours.bytes && stateIn(found) !== ours.before ? found : undefined;
+  return found !== undefined && stateIn(found) !== ours.before ? found : undefined;
 }
 
 /** Tells an object from any later one under the same key; undefined if there is none. */

@@ -1,7 +1,9 @@
 import { describe, onTestFinished, test } from "vitest";
 
 import { s3Missing, s3Server } from "../harness/s3.ts";
-import { storeContract } from "./store.contract.ts";
+import { lockContract } from "./lock.contract.ts";
+import { keepsStreams, storeContract } from "./store.contract.ts";
+import { timelineContract } from "./timeline.contract.ts";
 
 const missing = s3Missing();
 
@@ -12,13 +14,25 @@ if (missing !== undefined) {
     ["a repository in S3", false],
     ["a repository in S3, in a bucket with versions and object lock", true],
   ])("%s", (_, objectLock) => {
-    storeContract(async () => {
+    const open = async () => {
       const server = await s3Server();
       const store = await server.open(await server.createBucket({ objectLock }), {
         prefix: "pre fix/ü",
         partBytes: 8 * 2 ** 20,
         ...(objectLock && { objectLock: { mode: "governance", days: 1 } }),
       });
+      onTestFinished(() => store.close());
+      return store;
+    };
+    storeContract(open);
+    describe("as a place for locks", () => { lockContract(open, objectLock ? 5 : 20); });
+    describe("as a place for the timeline", () => { timelineContract(open); });
+  });
+
+  describe("a repository in S3, in a bucket with versions and object lock, sent by the SDK", () => {
+    keepsStreams(async () => {
+      const server = await s3Server();
+      const store = await server.open(await server.createBucket({ objectLock: true }), { partBytes: 8 * 2 ** 20, uploader: "sdk", objectLock: { mode: "governance", days: 1 } });
       onTestFinished(() => store.close());
       return store;
     });

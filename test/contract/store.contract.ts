@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { beforeEach, describe, expect, test } from "vitest";
 
-import type { HoldfastError } from "../../src/errors.ts";
+import { HoldfastError } from "../../src/errors.ts";
 import type { Store } from "../../src/store/store.ts";
 import { bytesOf, collect, digestOf, failingAfter, pausingAfter } from "../harness/streams.ts";
 
@@ -10,12 +10,17 @@ const miB = 2 ** 20;
 
 /** @param open - gives an empty store whose parts are 8 MiB, where it has parts */
 export function storeContract(open: () => Promise<Store>): void {
+  describe("keeps objects:", () => { keepsObjects(open); });
+  describe("keeps streams:", () => { keepsStreams(open); });
+}
+
+const bytes = (text: string) => Buffer.from(text);
+
+function keepsObjects(open: () => Promise<Store>): void {
   let store: Store;
   beforeEach(async () => { store = await open(); });
 
   const keysBelow = async (prefix: string) => (await collect(store.list(prefix))).map(({ key }) => key);
-  const unfinished = async () => (await collect(store.unfinishedUploads(""))).map(({ key }) => key);
-  const bytes = (text: string) => Buffer.from(text);
 
   describe("small objects", () => {
     test("are read back as they were put, with the version that put returned", async () => {
@@ -115,6 +120,89 @@ export function storeContract(open: () => Promise<Store>): void {
     });
   });
 
+  describe("reading a stream", () => {
+    test("of an object that does not exist rejects before the first byte", async () => {
+      await expect(store.read("no/such")).rejects.toMatchObject({ code: "not-found" });
+    });
+
+    test("ends with the cancellation when the signal aborts", async () => {
+      await store.write("data", bytesOf(20 * miB));
+      const cancel = new AbortController();
+      const stream = await store.read("data", cancel.signal);
+      const reading = (async () => {
+        for await (const chunk of stream as AsyncIterable<Buffer>) if (chunk.length > 0) cancel.abort();
+      })();
+      await expect(reading).rejects.toMatchObject({ code: "cancelled" });
+    });
+
+    test("is not begun when the signal has aborted", async () => {
+      await store.put("data", bytes("x"));
+      await expect(store.read("data", AbortSignal.abort())).rejects.toMatchObject({ code: "cancelled" });
+    });
+
+    test("may be left before its end", async () => {
+      await store.write("data", bytesOf(20 * miB));
+      for await (const chunk of (await store.read("data")) as AsyncIterable<Buffer>) {
+        expect(chunk.length).toBeGreaterThan(0);
+        break;
+      }
+      expect((await store.get("data"))?.bytes).toHaveLength(20 * miB);
+    });
+  });
+
+  describe("a listing", () => {
+    test("of an empty repository is empty", async () => {
+      expect(await keysBelow("")).toEqual([]);
+      expect(await keysBelow("ehr/")).toEqual([]);
+      expect(await collect(store.listFolders("ehr/"))).toEqual([]);
+      expect(await collect(store.unfinishedUploads(""))).toEqual([]);
+      expect(await store.abortUploads("")).toBe(0);
+    });
+
+    test("shows all objects below the prefix in the order of their bytes", async () => {
+      const keys = ["B", "a", "a-b/c", "a/b", "a/b-c/d", "a/b/c", "a0", "ehr2/x", "ehr/x", "é", "\u{ff5e}", "🩺"].sort((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y)));
+      // A folder store cannot hold both a and a/b; S3 can, and nothing of ours needs it.
+      const stored = keys.filter((key) => key !== "a" && key !== "a/b");
+      for (const key of [...stored].reverse()) await store.put(key, bytes(key));
+      expect(await keysBelow("")).toEqual(stored);
+      expect(await keysBelow("a/b")).toEqual(["a/b-c/d", "a/b/c"]);
+      expect(await keysBelow("a/b/")).toEqual(["a/b/c"]);
+      expect(await keysBelow("ehr")).toEqual(["ehr/x", "ehr2/x"]);
+      expect(await keysBelow("no")).toEqual([]);
+    });
+
+    test("of folders shows the next segments once each, and no objects", async () => {
+      for (const key of ["ehr/backups/b2/m", "ehr/backups/b1/m", "ehr/backups/b1/k", "ehr/backups/readme", "portal/x", "holdfast.json"]) await store.put(key, bytes("x"));
+      expect(await collect(store.listFolders(""))).toEqual(["ehr", "portal"]);
+      expect(await collect(store.listFolders("ehr/backups/"))).toEqual(["b1", "b2"]);
+      expect(await collect(store.listFolders("ehr/backups/b1/"))).toEqual([]);
+    });
+
+    test.each(["../", "/", "a//b", "a/../"])("refuses the prefix %j", async (prefix) => {
+      await expect(collect(store.list(prefix))).rejects.toMatchObject({ code: "store-failed" });
+      await expect(collect(store.listFolders(prefix))).rejects.toMatchObject({ code: "store-failed" });
+      await expect(store.abortUploads(prefix)).rejects.toMatchObject({ code: "store-failed" });
+    });
+  });
+
+  test("the store shows where it is without a secret, and what it knows of space and time", async () => {
+    expect(store.url).toMatch(/^(?:file|s3):\/\//);
+    expect(store.url).not.toContain("secret");
+    const free = await store.freeBytes();
+    if (free !== undefined) expect(free).toBeGreaterThan(0);
+    const clock = await store.clock();
+    if (clock !== undefined) expect(Math.abs(Date.now() - clock.getTime())).toBeLessThan(60_000);
+  });
+}
+
+/** The part of the contract that whoever sends a stream has to keep. */
+export function keepsStreams(open: () => Promise<Store>): void {
+  let store: Store;
+  beforeEach(async () => { store = await open(); });
+
+  const keysBelow = async (prefix: string) => (await collect(store.list(prefix))).map(({ key }) => key);
+  const unfinished = async () => (await collect(store.unfinishedUploads(""))).map(({ key }) => key);
+
   describe("a stream", () => {
     test.each([0, 1, 65_521, 8 * miB - 1, 8 * miB, 8 * miB + 1, 16 * miB, 40 * miB + 12_345])("of %d bytes is read back equal", async (total) => {
       const progress: number[] = [];
@@ -212,75 +300,9 @@ export function storeContract(open: () => Promise<Store>): void {
     });
 
     test("that is cancelled for a reason of ours rejects with that reason", async () => {
-      const { HoldfastError: Reason } = await import("../../src/errors.ts");
-      const reason: HoldfastError = new Reason("dump-failed", "the dump failed");
+      const reason = new HoldfastError("dump-failed", "the dump failed");
       const cancel = new AbortController();
       await expect(store.write("data", pausingAfter(10, new Promise(() => undefined), () => { cancel.abort(reason); }), { signal: cancel.signal })).rejects.toBe(reason);
-    });
-  });
-
-  describe("reading a stream", () => {
-    test("of an object that does not exist rejects before the first byte", async () => {
-      await expect(store.read("no/such")).rejects.toMatchObject({ code: "not-found" });
-    });
-
-    test("ends with the cancellation when the signal aborts", async () => {
-      await store.write("data", bytesOf(20 * miB));
-      const cancel = new AbortController();
-      const stream = await store.read("data", cancel.signal);
-      const reading = (async () => {
-        for await (const chunk of stream as AsyncIterable<Buffer>) if (chunk.length > 0) cancel.abort();
-      })();
-      await expect(reading).rejects.toMatchObject({ code: "cancelled" });
-    });
-
-    test("is not begun when the signal has aborted", async () => {
-      await store.put("data", bytes("x"));
-      await expect(store.read("data", AbortSignal.abort())).rejects.toMatchObject({ code: "cancelled" });
-    });
-
-    test("may be left before its end", async () => {
-      await store.write("data", bytesOf(20 * miB));
-      for await (const chunk of (await store.read("data")) as AsyncIterable<Buffer>) {
-        expect(chunk.length).toBeGreaterThan(0);
-        break;
-      }
-      expect((await store.get("data"))?.bytes).toHaveLength(20 * miB);
-    });
-  });
-
-  describe("a listing", () => {
-    test("of an empty repository is empty", async () => {
-      expect(await keysBelow("")).toEqual([]);
-      expect(await keysBelow("ehr/")).toEqual([]);
-      expect(await collect(store.listFolders("ehr/"))).toEqual([]);
-      expect(await unfinished()).toEqual([]);
-      expect(await store.abortUploads("")).toBe(0);
-    });
-
-    test("shows all objects below the prefix in the order of their bytes", async () => {
-      const keys = ["B", "a", "a-b/c", "a/b", "a/b-c/d", "a/b/c", "a0", "ehr2/x", "ehr/x", "é", "\u{ff5e}", "🩺"].sort((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y)));
-      // A folder store cannot hold both a and a/b; S3 can, and nothing of ours needs it.
-      const stored = keys.filter((key) => key !== "a" && key !== "a/b");
-      for (const key of [...stored].reverse()) await store.put(key, bytes(key));
-      expect(await keysBelow("")).toEqual(stored);
-      expect(await keysBelow("a/b")).toEqual(["a/b-c/d", "a/b/c"]);
-      expect(await keysBelow("a/b/")).toEqual(["a/b/c"]);
-      expect(await keysBelow("ehr")).toEqual(["ehr/x", "ehr2/x"]);
-      expect(await keysBelow("no")).toEqual([]);
-    });
-
-    test("of folders shows the next segments once each, and no objects", async () => {
-      for (const key of ["ehr/backups/b2/m", "ehr/backups/b1/m", "ehr/backups/b1/k", "ehr/backups/readme", "portal/x", "holdfast.json"]) await store.put(key, bytes("x"));
-      expect(await collect(store.listFolders(""))).toEqual(["ehr", "portal"]);
-      expect(await collect(store.listFolders("ehr/backups/"))).toEqual(["b1", "b2"]);
-      expect(await collect(store.listFolders("ehr/backups/b1/"))).toEqual([]);
-    });
-
-    test.each(["../", "/", "a//b", "a/../"])("refuses the prefix %j", async (prefix) => {
-      await expect(collect(store.list(prefix))).rejects.toMatchObject({ code: "store-failed" });
-      await expect(collect(store.listFolders(prefix))).rejects.toMatchObject({ code: "store-failed" });
-      await expect(store.abortUploads(prefix)).rejects.toMatchObject({ code: "store-failed" });
     });
   });
 
@@ -302,14 +324,5 @@ export function storeContract(open: () => Promise<Store>): void {
       await failed;
       expect(await keysBelow("")).toEqual([]);
     });
-  });
-
-  test("the store shows where it is without a secret, and what it knows of space and time", async () => {
-    expect(store.url).toMatch(/^(?:file|s3):\/\//);
-    expect(store.url).not.toContain("secret");
-    const free = await store.freeBytes();
-    if (free !== undefined) expect(free).toBeGreaterThan(0);
-    const clock = await store.clock();
-    if (clock !== undefined) expect(Math.abs(Date.now() - clock.getTime())).toBeLessThan(60_000);
   });
 }

@@ -28,6 +28,7 @@ repository:
   objectLock: { mode: compliance, days: 30 }
   partSize: 16MiB
   uploadConcurrency: 4
+  uploader: sdk
   attempts: 5
   requestTimeout: 30s
   stallTimeout: 5m
@@ -56,7 +57,7 @@ test("every key of the file arrives, typed, with paths from the file's folder", 
   });
   expect(config.repository).toEqual({
     url: "s3://bucket/prefix", region: "eu-central-1", endpoint: "http://127.0.0.1:9000", pathStyle: true, storageClass: "STANDARD_IA", serverSideEncryption: "aws:kms", kmsKeyId: "alias/x",
-    objectLock: { mode: "COMPLIANCE", days: 30 }, partSize: 16_777_216, uploadConcurrency: 4, attempts: 5, requestTimeout: 30_000, stallTimeout: 300_000,
+    objectLock: { mode: "COMPLIANCE", days: 30 }, partSize: 16_777_216, uploadConcurrency: 4, uploader: "sdk", attempts: 5, requestTimeout: 30_000, stallTimeout: 300_000,
     credentials: { accessKeyId: "AKIAFILE", secretAccessKey: "file-secret" },
   });
   expect(config).toMatchObject({
@@ -113,7 +114,7 @@ test("an empty file is an empty configuration, a list is none", async () => {
 test("a repository may be written as its URL alone, and anchors may be merged", async () => {
   const { load } = await workspace({ "holdfast.yaml": "repository: file:///b\ndatabases:\n  a: &a { url: service=a, compressionLevel: 2 }\n  b: { <<: *a, url: service=b }\n" });
   const config = await load();
-  expect(config.repository).toEqual({ url: "file:///b" });
+  expect(config.repository).toEqual({ url: "file:///b", uploader: "own" });
   expect(config.databases.get("b")).toMatchObject({ url: "service=b", compressionLevel: 2 });
 });
 

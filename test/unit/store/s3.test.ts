@@ -47,11 +47,23 @@ if (missing !== undefined) {
     expect(await collect(store.listFolders("many/"))).toHaveLength(1050);
   });
 
+  test("object lock retains all but a database's locks, whatever database and prefix are called", async () => {
+    const server = await s3Server();
+    const bucket = await server.createBucket({ objectLock: true });
+    const store = await open(bucket, { prefix: "a/locks/b", objectLock: { mode: "governance", days: 1 } });
+    for (const key of ["holdfast.json", "locks/backups/x/manifest.json", "timeline/2026/0000000001.json", "ehr/locks/backup.json"]) await store.put(key, Buffer.from("1"));
+    const retained = async (key: string) => {
+      const shown = await server.client.send(new GetObjectRetentionCommand({ Bucket: bucket, Key: `a/locks/b/${key}` })).catch(() => undefined);
+      return shown?.Retention?.Mode;
+    };
+    expect(await Promise.all(["holdfast.json", "locks/backups/x/manifest.json", "timeline/2026/0000000001.json", "ehr/locks/backup.json"].map(retained))).toEqual(["GOVERNANCE", "GOVERNANCE", "GOVERNANCE", undefined]);
+  });
+
   describe("storage class and encryption", () => {
-    test.each([100, 9 * miB])("are those that were asked for, of a stream of %d bytes", async (total) => {
+    test.each([["own", 100], ["own", 9 * miB], ["sdk", 100], ["sdk", 9 * miB]] as const)("are those that were asked for, sent by %s, of a stream of %d bytes", async (uploader, total) => {
       const server = await s3Server();
       const bucket = await server.createBucket();
-      const store = await open(bucket, { storageClass: "STANDARD_IA", serverSideEncryption: "aws:kms", kmsKeyId: "testkey-1" });
+      const store = await open(bucket, { uploader, storageClass: "STANDARD_IA", serverSideEncryption: "aws:kms", kmsKeyId: "testkey-1" });
       await store.write("data", bytesOf(total));
       const found = await server.client.send(new HeadObjectCommand({ Bucket: bucket, Key: "data" }));
       expect(found).toMatchObject({ StorageClass: "STANDARD_IA", ServerSideEncryption: "aws:kms", SSEKMSKeyId: "testkey-1", ContentLength: total });
@@ -69,10 +81,10 @@ if (missing !== undefined) {
   describe("object lock", () => {
     const objectLock = { mode: "governance", days: 30 } as const;
 
-    test.each([100, 9 * miB])("is set and shown on a stream of %d bytes, although the server drops it from an upload", async (total) => {
+    test.each([["own", 100], ["own", 9 * miB], ["sdk", 100], ["sdk", 9 * miB]] as const)("is set and shown, sent by %s, on a stream of %d bytes, although the server drops it from an upload", async (uploader, total) => {
       const server = await s3Server();
       const bucket = await server.createBucket({ objectLock: true });
-      const store = await open(bucket, { objectLock });
+      const store = await open(bucket, { uploader, objectLock });
       await store.write("ehr/data", bytesOf(total));
       const { Retention: retention } = await server.client.send(new GetObjectRetentionCommand({ Bucket: bucket, Key: "ehr/data" }));
       expect(retention?.Mode).toBe("GOVERNANCE");
@@ -92,10 +104,10 @@ if (missing !== undefined) {
       expect([...(versions.Versions ?? []), ...(versions.DeleteMarkers ?? [])]).toEqual([]);
     });
 
-    test.each([100, 9 * miB])("in a bucket without it fails a stream of %d bytes and leaves no object", async (total) => {
+    test.each([["own", 100], ["own", 9 * miB], ["sdk", 9 * miB]] as const)("in a bucket without it fails a stream, sent by %s, of %d bytes and leaves no object", async (uploader, total) => {
       const server = await s3Server();
       const bucket = await server.createBucket();
-      const store = await open(bucket, { objectLock });
+      const store = await open(bucket, { uploader, objectLock });
       await expect(store.write("data", bytesOf(total))).rejects.toMatchObject({
         code: "store-failed",
         message: `bucket "${bucket}" has no object lock, so data cannot be retained`,
