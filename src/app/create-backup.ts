@@ -25,6 +25,7 @@ import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
 import { isLockingStore } from "../store/object-lock.ts";
 import { cancellationSaying, patienceAfter } from "./cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "./context.ts";
+import { filterOf } from "./dump-filter.ts";
 import { openFor, recorded } from "./record.ts";
 import { together } from "./together.ts";
 import { type Packing, writePart } from "./write-part.ts";
@@ -144,16 +145,6 @@ async function inspect(context: Context, workplace: Workplace, database: Databas
 
 function describeServer(server: Server): string {
   return `PostgreSQL ${server.facts.version}, pg_dump ${server.client.version}`;
-}
-
-function filterOf(database: DatabaseConfig): DumpFilter {
-  return {
-    includeTables: database.include.tables,
-    includeSchemas: database.include.schemas,
-    excludeTables: database.exclude.tables,
-    excludeSchemas: database.exclude.schemas,
-    excludeTableData: database.excludeTableData,
-  };
 }
 
 interface Content {
