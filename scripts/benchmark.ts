@@ -123,10 +123,11 @@ async function run(): Promise<void> {
   if (binaries === undefined) throw new Error("PostgreSQL's programs were not found");
   const folder = await mkdtemp(join(tmpdir(), "holdfast-bench-"));
   const ceph = join(root, "test", "harness", "ceph");
-  const cephEnv = { S3_DIR: join(folder, "s3"), S3_PORT: String(port), S3_ACCESS_KEY: s3.accessKey, S3_SECRET_KEY: s3.secretKey, S3_BYTES: String(9 * 2 ** 30) };
-  await mkdir(cephEnv.S3_DIR, { recursive: true });
-  await execa(join(ceph, "install.sh"), { stdio: "inherit" });
-  await execa(join(ceph, "start.sh"), { env: cephEnv, stdio: "inherit" });
+  const cephFolder = join(folder, "s3");
+  const cephEnv = { S3_ACCESS_KEY: s3.accessKey, S3_SECRET_KEY: s3.secretKey, S3_BYTES: String(9 * 2 ** 30) };
+  await mkdir(cephFolder, { recursive: true });
+  await execa("bash", [join(ceph, "install.sh")], { stdio: "inherit" });
+  await execa("bash", [join(ceph, "start.sh"), cephFolder, String(port), String(port + 1)], { env: cephEnv, stdio: "inherit" });
   const cluster = await startCluster({ binaries, settings: { max_wal_size: "'8GB'", shared_buffers: "'512MB'", maintenance_work_mem: "'256MB'" } });
   try {
     const bench = await prepare(cluster, binaries, folder);
@@ -182,7 +183,7 @@ ${["holdfast", "shell"].map((name) => row(name, restores, ["shell"])).join("\n")
     process.stdout.write(report);
   } finally {
     await cluster.stop();
-    await execa(join(ceph, "stop.sh"), [cephEnv.S3_DIR], { reject: false });
+    await execa("bash", [join(ceph, "stop.sh"), cephFolder], { reject: false });
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -56,7 +56,7 @@ export default class Restore extends BaseCommand {
       drainMs: flags.drain * 1000,
       reason: flags.reason,
     });
-    this.print(renderRestore(result, flags.swap));
+    this.print(renderRestore(result, flags.swap, flags.into));
     return result;
   }
 }

@@ -24,11 +24,12 @@ const shownDifferences = 20;
 
 /**
  * Reads the copy as the source was read, and compares.
+ * @param chosen - the tables that were restored, if not all
  * @throws HoldfastError `restore-failed` naming what differs; `integrity` if the truth itself does not fit together
  */
-export async function compareCopy(work: RestoreWork, database: string): Promise<Comparison> {
+export async function compareCopy(work: RestoreWork, database: string, chosen?: readonly TableName[]): Promise<Comparison> {
   const { manifest, server, context } = work;
-  const options = compareOptions(work);
+  const options = compareOptions(work, chosen);
   const expected = await expectedCatalog(work);
   const session = await openSession(server.target(database), { signal: context.signal });
   try {
@@ -38,10 +39,11 @@ export async function compareCopy(work: RestoreWork, database: string): Promise<
     const wholeSchema = options.tables === undefined && options.scope !== "data";
     const differences = [
       ...compareTruth({ ...manifest.truth, sequencesAfter: manifest.sequencesAfter }, found, options).filter(({ what }) => what !== "schema"),
-      ...(wholeSchema ? compareCatalog(expected, catalog, options) : []),
+      ...(wholeSchema ? compareCatalog(options.scope === "schema" ? expected.filter(isDefinition) : expected, catalog, options) : []),
+      ...(chosen ? compareChosen(expected, catalog, options) : []),
     ];
     const wrong = differences.filter(({ severity }) => severity === "differs");
-    if (wrong.length > 0) throw differsError(wrong);
+    if (wrong.length > 0) throw differsError(wrong, options.scope === "data");
     const compared = options.scope === "schema" ? [] : found.tables.filter((table) => options.tables?.(table) ?? true);
     return { tables: compared.length, rows: compared.reduce((sum, table) => sum + (table.rows ?? 0), 0), notes: differences };
   } finally {
@@ -49,42 +51,54 @@ export async function compareCopy(work: RestoreWork, database: string): Promise<
   }
 }
 
-function differsError(wrong: readonly Difference[]): HoldfastError {
+function differsError(wrong: readonly Difference[], inPlace: boolean): HoldfastError {
   const lines = wrong.slice(0, shownDifferences).map(({ what, object, expected, found }) => `${what} ${object}: expected ${expected}, found ${found}`);
   const more = wrong.length > shownDifferences ? [`and ${wrong.length - shownDifferences} more`] : [];
   return new HoldfastError("restore-failed", `the copy differs from its source in ${wrong.length} points: ${[...lines, ...more].join("; ")}`, {
-    hints: ["The copy was dropped. Verify the backup with `holdfast backup verify ID --level archive`, and try another one."],
+    hints: [
+      inPlace ? "The rows are in the tables: empty them before another attempt." : "The copy was dropped.",
+      "Verify the backup with `holdfast backup verify ID --level archive`, and try another one.",
+    ],
     details: { differences: wrong },
   });
 }
 
-function compareOptions({ options, manifest }: RestoreWork): CompareOptions {
+function compareOptions({ options, manifest }: RestoreWork, chosen: readonly TableName[] | undefined): CompareOptions {
   const scope = options.mode === "schema-only" ? "schema" : options.mode === "data-only" ? "data" : "all";
-  const rolesChanged = options.noOwner || options.roleMap.size > 0;
+  const leaveOut = options.roleMap.size > 0 ? [...grantKinds, ...roleKinds] : options.noOwner ? grantKinds : undefined;
   // A filtered dump lacks objects on purpose: what it does carry are the tables that its truth counts.
-  const tables = options.tables.length > 0 ? chosenTables(options.tables) : manifest.partial ? countedTables(manifest.truth) : undefined;
+  const tables = chosen ? oneOf(chosen) : manifest.partial ? oneOf(manifest.truth.tables) : undefined;
   return {
     scope,
     ...(tables && { tables }),
-    ...(rolesChanged && { leaveOut: roleKinds }),
-    databaseLevel: scope === "all" && tables === undefined && !rolesChanged,
+    ...(leaveOut && { leaveOut }),
+    databaseLevel: scope !== "data" && tables === undefined && leaveOut === undefined,
   };
 }
 
-/** Kinds of catalog entries that say to whom something belongs or is granted. */
-const roleKinds = ["owner", "acl", "column-acl", "default-privileges", "policy", "user-mapping"];
+/** Large objects are rows of a kind: their owners, grants and comments do not come with the definitions. */
+function isDefinition({ identity }: CatalogEntry): boolean {
+  return !/^large objects?\b/.test(identity);
+}
+
+/** Kinds of catalog entries that say to whom something belongs or is granted; a restore without owners leaves them out. */
+const grantKinds = ["owner", "acl", "column-acl", "default-privileges"];
+/** Further kinds that name roles, which a role map changes. */
+const roleKinds = ["policy", "user-mapping"];
+
+/** Of a restore of some tables: whatever is there must be as it was at the source; what is not there was left out. */
+function compareChosen(expected: readonly CatalogEntry[], found: readonly CatalogEntry[], options: CompareOptions): Difference[] {
+  const there = new Set(found.map(({ kind, identity }) => `${kind} ${identity}`));
+  const definitions = ["table", "column", "index", "constraint", "trigger", "policy", "sequence", "statistics", "rule"];
+  const kept = (entries: readonly CatalogEntry[]): CatalogEntry[] => entries.filter(({ kind, identity }) => definitions.includes(kind) && there.has(`${kind} ${identity}`));
+  return compareCatalog(kept(expected), kept(found), options);
+}
 
 const fullName = ({ schema, name }: TableName): string => `${schema}.${name}`;
 
-/** The tables that were asked for; a partitioned one brings its partitions, which are compared if they are named themselves. */
-function chosenTables(names: readonly string[]): (table: TableName) => boolean {
-  const chosen = new Set(names.map((name) => (name.includes(".") ? name : `public.${name}`)));
-  return (table) => chosen.has(fullName(table));
-}
-
-function countedTables(truth: Truth): (table: TableName) => boolean {
-  const counted = new Set(truth.tables.map(fullName));
-  return (table) => counted.has(fullName(table));
+function oneOf(tables: readonly TableName[]): (table: TableName) => boolean {
+  const names = new Set(tables.map(fullName));
+  return (table) => names.has(fullName(table));
 }
 
 function digestedTables(truth: Truth): readonly string[] {

@@ -10,7 +10,7 @@ import { HoldfastError } from "../errors.ts";
 import { parseIdentityFile } from "../pipeline/age-keys.ts";
 import type { Clock, Ids, Reporter } from "../ports.ts";
 import { type Connection, parseDatabaseUrl } from "../postgres/connection.ts";
-import { reachServer, type Server } from "../postgres/server.ts";
+import { reachServer, reachServerBeside, type Server } from "../postgres/server.ts";
 import { openConfiguredStore } from "./open-configured-store.ts";
 
 export interface Context {
@@ -116,6 +116,37 @@ export async function openWorkplace(context: Context): Promise<Workplace> {
 /** Reaches the server of a configured database with the client programs that its configuration names. */
 export async function reachDatabase(context: Context, database: DatabaseConfig): Promise<Server> {
   return reachUrl(context, parseDatabaseUrl(database.url), database.tools);
+}
+
+/** Where a restore or an undo goes: a server, and the name of a database there, which need not exist. */
+export interface Target {
+  readonly server: Server;
+  readonly name: string;
+}
+
+const urlLike = /^(?:[a-z][a-z0-9+]*:\/\/|socket:)/i;
+
+/** The target as the timeline may keep it: of a URL its scheme only, until it is understood. */
+export function shownTarget(into: string): string {
+  const scheme = urlLike.exec(into)?.[0];
+  return scheme === undefined ? into : `${scheme}…`;
+}
+
+/**
+ * Reaches the server of a target: a name is a database of the configured server, a URL names server and database.
+ * @param into - by default the configured database itself
+ */
+export async function reachTarget(context: Context, database: DatabaseConfig, into?: string): Promise<Target> {
+  if (into === "") throw new HoldfastError("usage", "the target is empty, but must name a database");
+  const isUrl = into !== undefined && urlLike.test(into);
+  const connection = parseDatabaseUrl(isUrl ? into : database.url);
+  const search = { pgBin: context.config.pgBin, prefix: isUrl ? undefined : database.tools };
+  const server = await reachServerBeside(connection, search, context.signal);
+  if (isUrl && connection.database === undefined) throw new HoldfastError("usage", "the URL of the target names no database");
+  const name = into === undefined || isUrl ? (connection.database ?? server.facts.database) : into;
+  // PostgreSQL would cut it without a word, and another database would be made or replaced.
+  if (Buffer.byteLength(name) > 63) throw new HoldfastError("usage", `the target's name has ${Buffer.byteLength(name)} bytes, but PostgreSQL keeps 63: ${name}`);
+  return { server, name };
 }
 
 /** Reaches the server behind a connection. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { lockKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, storedBytes } from "../catalog/manifest.ts";
-import { freeBackupId, publishManifest, removeBackup, writeKeySidecar } from "../catalog/repository.ts";
+import { freeBackupId, publishManifest, removeBackup, removeUnfinished, writeKeySidecar } from "../catalog/repository.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
 import { acquireLock } from "../lock/lease.ts";
@@ -22,7 +22,8 @@ import { readCatalog } from "../postgres/truth/catalog.ts";
 import { readTruth } from "../postgres/truth/read.ts";
 import { readSequences } from "../postgres/truth/sequences.ts";
 import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
-import { cancellationSaying } from "./cancellation.ts";
+import { isLockingStore } from "../store/object-lock.ts";
+import { cancellationSaying, patienceAfter } from "./cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { openFor, recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -59,6 +60,7 @@ const steps: readonly Step[] = [
 export async function createBackup(context: Context, options: BackupOptions): Promise<BackupResult> {
   const { clock, reporter } = context;
   const started = clock.now();
+  const patience = patienceAfter(context.signal);
   const database = databaseNamed(context.config, options.database);
   const action = { action: "backup", subject: { database: database.name }, reason: options.reason };
   const workplace = await openFor(context, action);
@@ -79,6 +81,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
       try {
         const id = await freeBackupId(workplace.repository.store, database.name, started, context.ids);
         subject.backup = id;
+        await sweep(context, workplace, database.name);
         const oneOff = await generateIdentity();
         const packing: Packing = { store: workplace.repository.store, database: database.name, id, recipient: oneOff.recipient, level: database.compressionLevel };
         const signal = AbortSignal.any([context.signal, lock.lost]);
@@ -113,11 +116,11 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
           }, () => id);
           return { manifest, bytes: storedBytes(manifest), seconds: (clock.now().getTime() - started.getTime()) / 1000 };
         } catch (error) {
-          await cleanUp(context, packing);
+          await patience(cleanUp(context, packing));
           throw error;
         }
       } finally {
-        await lock.release();
+        await patience(lock.release());
       }
     });
   } catch (error) {
@@ -247,6 +250,15 @@ function textBytes(text: string): AsyncIterable<Buffer> {
   return Readable.from([Buffer.from(text)]);
 }
 
+/** Removes what earlier runs had to leave because they were killed, or the store did not answer. What cannot be removed now is left to the next. */
+async function sweep({ reporter }: Context, { repository }: Workplace, database: string): Promise<void> {
+  try {
+    for (const id of await removeUnfinished(repository.store, database)) reporter.emit({ type: "note", level: "info", message: `removed what ${id}, which was never published, had left` });
+  } catch (error) {
+    reporter.emit({ type: "note", level: "warn", message: `could not remove what earlier runs left: ${messageOf(error)}` });
+  }
+}
+
 /** Removes what a failed run stored. It must not hang a run that was cancelled because the store hangs. */
 async function cleanUp(context: Context, packing: Packing): Promise<void> {
   const limit = 20_000;
@@ -256,5 +268,8 @@ async function cleanUp(context: Context, packing: Packing): Promise<void> {
   ]);
   if (outcome !== undefined) {
     context.reporter.emit({ type: "note", level: "warn", message: `could not remove what the failed run stored under ${packing.database}/backups/${packing.id}: ${outcome}` });
+  } else if (isLockingStore(packing.store) && packing.store.objectLock) {
+    const { days } = packing.store.objectLock;
+    context.reporter.emit({ type: "note", level: "warn", message: `what the failed run stored under ${packing.database}/backups/${packing.id} is hidden by delete markers, but its versions stay for the ${days} ${days === 1 ? "day" : "days"} of their retention` });
   }
 }

@@ -4,8 +4,9 @@ import { type ErrorCode, errorTable, HoldfastError, messageOf } from "../errors.
 import { parseRecipients } from "../pipeline/age-keys.ts";
 import { parseDatabaseUrl } from "../postgres/connection.ts";
 import { inspectAccess } from "../postgres/access.ts";
-import { majorOf, type Server } from "../postgres/server.ts";
-import { openSession } from "../postgres/session.ts";
+import { majorOf, openAdminSession, type Server } from "../postgres/server.ts";
+import { abandonedCopies, keptDatabases } from "../postgres/databases.ts";
+import { identifier, openSession } from "../postgres/session.ts";
 import { findClients } from "../postgres/tools.ts";
 import { openRepository } from "../catalog/repository.ts";
 import { probeStore } from "../store/probe.ts";
@@ -90,6 +91,7 @@ async function checkDatabase(context: Context, database: DatabaseConfig): Promis
   if (server === undefined) return area;
   if (majorOf(server.facts.versionNum) < server.client.major) area.add("client version", "warn", `pg_dump ${server.client.version} is newer than the server: archives need pg_restore ${server.client.major} or newer`);
   await checkAccess(area, context, server);
+  await checkLeftovers(area, context, server);
   return area;
 }
 
@@ -118,6 +120,20 @@ async function checkAccess(area: Area, context: Context, server: Server): Promis
   if (access.rowSecurity.length > 0) area.add("row security", "fail", `row security would hide rows of ${access.rowSecurity.slice(0, 5).join(", ")}`, `ALTER ROLE "${access.user}" BYPASSRLS;`);
   if (access.createDatabase) area.add("restore", "ok", "may create databases");
   else area.add("restore", "warn", "the user may not create databases, so restores need another URL", `ALTER ROLE "${access.user}" CREATEDB; on hosts that restore.`);
+}
+
+/** Databases of ours that nobody else will ever remove. */
+async function checkLeftovers(area: Area, context: Context, server: Server): Promise<void> {
+  const admin = await openAdminSession(server, context.signal).catch(() => undefined);
+  if (admin === undefined) return;
+  try {
+    const dropAll = (names: readonly string[]): string => names.map((name) => `DROP DATABASE ${identifier(name)};`).join(" ");
+    const [abandoned, kept] = [await abandonedCopies(admin), await keptDatabases(admin)];
+    if (abandoned.length > 0) area.add("interrupted restores", "warn", `nobody is connected to ${abandoned.join(", ")}`, `If no restore runs now: ${dropAll(abandoned)}`);
+    if (kept.length > 0) area.add("kept databases", "warn", `swaps set aside ${kept.map(({ name, bytes }) => `${name} (${bytes} bytes)`).join(", ")}`, `When they are no longer needed for \`holdfast restore undo\`: ${dropAll(kept.map(({ name }) => name))}`);
+  } finally {
+    await admin.close();
+  }
 }
 
 async function checkRepository(context: Context): Promise<Area> {

@@ -13,7 +13,7 @@ import type { RestoreWork } from "./restore-backup.ts";
  */
 export async function dropCopy({ server, context, adminPid }: RestoreWork, copy: string): Promise<boolean> {
   try {
-    const admin = await openAdminSession(server);
+    const admin = await openAdminSession(server, undefined, copy);
     try {
       await endBackend(admin, adminPid);
       await dropDatabase(admin, copy);

@@ -52,14 +52,16 @@ export async function readStored(repository: Repository, manifest: Manifest, par
   }
 }
 
+const changed = ["Restore another backup: `holdfast backup list` shows them, `holdfast backup verify --all` tells which are whole. Keep this one's folder until it is known who changed it."];
+
 async function* namingThePart(part: Part, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   try {
     yield* source;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     // The key was proved to be the one that the parts are encrypted to: a part that it does not open was changed.
-    if (error.code === "cannot-decrypt") throw new HoldfastError("integrity", `part ${part.name}: its header does not fit the key of the backup`, { details: { part: part.name }, cause: error });
+    if (error.code === "cannot-decrypt") throw new HoldfastError("integrity", `part ${part.name}: its header does not fit the key of the backup`, { hints: changed, details: { part: part.name }, cause: error });
     if (error.code !== "integrity") throw error;
-    throw new HoldfastError("integrity", `part ${part.name}: ${messageOf(error)}`, { hints: error.hints, details: { ...error.details, part: part.name }, cause: error });
+    throw new HoldfastError("integrity", `part ${part.name}: ${messageOf(error)}`, { hints: error.hints.length > 0 ? error.hints : changed, details: { ...error.details, part: part.name }, cause: error });
   }
 }

@@ -6,22 +6,23 @@ import { type Manifest, partNamed } from "../catalog/manifest.ts";
 import type { BackupChoice } from "../catalog/repository.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep, type Step } from "../ports.ts";
-import { parseDatabaseUrl, withDatabase } from "../postgres/connection.ts";
-import { createDatabaseLike, suffixed } from "../postgres/databases.ts";
+import { analyzeDatabase } from "../postgres/analyze.ts";
+import { besideMark, createDatabaseLike, suffixed } from "../postgres/databases.ts";
 import { openAdminSession, type Server } from "../postgres/server.ts";
 import { openSession, type Session, SqlError } from "../postgres/session.ts";
 import type { Difference } from "../postgres/truth/difference.ts";
+import { shellWord } from "../process/shell-word.ts";
 import { cancellationSaying } from "./cancellation.ts";
 import { checkBeforeRestore } from "./check-parts.ts";
 import { chooseAloud } from "./choose-aloud.ts";
 import { compareCopy } from "./compare-copy.ts";
-import { type Context, databaseNamed, reachDatabase, reachUrl, requireIdentities, type Workplace } from "./context.ts";
+import { type Context, databaseNamed, reachTarget, requireIdentities, shownTarget, type Workplace } from "./context.ts";
 import { dropCopy } from "./drop-copy.ts";
 import { openBackupKey } from "./open-part.ts";
 import { type Action, openFor, recorded } from "./record.ts";
 import { applyProperties, createMissingRoles, restoreContent } from "./restore-content.ts";
 import { type Check, preflight } from "./restore-preflight.ts";
-import { giveName, swapDatabases } from "./swap-database.ts";
+import { exchange, giveName, keptName, withCopyKept } from "./swap-database.ts";
 
 export interface RestoreOptions {
   readonly database?: string | undefined;
@@ -102,10 +103,10 @@ export async function restoreBackup(context: Context, options: RestoreOptions): 
     subject.backup = manifest.id;
     const identity = await openBackupKey(workplace.repository, manifest, identities);
     await checkBeforeRestore(workplace.repository, manifest, context.signal);
-    const { server, target } = await reachTarget(context, database.name, options.into);
+    const { server, name: target } = await reachTarget(context, database, options.into);
     subject.target = target;
     requireConfirmation(options, target);
-    const admin = await openAdminSession(server, context.signal);
+    const admin = await openAdminSession(server, context.signal, target);
     const result = { backup: manifest.id, snapshotAt: manifest.snapshotAt, target, dryRun: options.dryRun };
     const seconds = (): number => (context.clock.now().getTime() - started.getTime()) / 1000;
     try {
@@ -127,74 +128,71 @@ export async function restoreBackup(context: Context, options: RestoreOptions): 
   }
 }
 
-/** The target as the timeline may keep it: of a URL its scheme only, until it is understood. */
-function shownTarget(into: string): string {
-  return into.replace(/^([a-z]+:\/\/).*/s, "$1…");
-}
-
-async function reachTarget(context: Context, databaseName: string, into: string): Promise<{ server: Server; target: string }> {
-  const database = databaseNamed(context.config, databaseName);
-  if (!/^[a-z]+:\/\//.test(into)) {
-    if (into === "") throw new HoldfastError("usage", "--into is empty, but must name the database to restore into");
-    return { server: await reachDatabase(context, database), target: into };
-  }
-  const connection = parseDatabaseUrl(into);
-  if (connection.database === undefined) throw new HoldfastError("usage", "the URL of --into names no database");
-  // The target does not exist yet: the server is reached through the database that every server has.
-  return { server: await reachUrl(context, withDatabase(connection, "postgres")), target: connection.database };
-}
-
 function requireConfirmation(options: RestoreOptions, target: string): void {
   if (!options.swap || options.dryRun || options.confirm === target) return;
   throw new HoldfastError(
     "refused",
     options.confirm === undefined ? `--swap replaces the live database ${target} and was not confirmed` : `--confirm says ${options.confirm}, but the database to replace is ${target}`,
-    { hints: [`Look at the plan with --dry-run, then confirm with --confirm ${JSON.stringify(target)}.`] },
+    { hints: [`Look at the plan with --dry-run, then confirm with --confirm ${shellWord(target)}.`] },
   );
 }
 
-/** Fills a new database, proves it, and hands it over; whatever fails before that drops it again. */
+/** Fills a new database, proves it, and hands it over; whatever fails before it is proved drops it again. */
 async function restoreBeside(work: RestoreWork): Promise<Pick<RestoreResult, "tables" | "rows" | "notes" | "kept">> {
-  const { context, server, admin, manifest, options, target } = work;
+  const { context, options, target } = work;
   if (options.mode === "data-only") return restoreDataInPlace(work);
-  const { reporter, signal } = context;
-  const beside = suffixed(target, `_holdfast_new_${context.clock.now().getTime().toString(36)}`);
+  const beside = suffixed(target, besideMark + context.clock.now().getTime().toString(36));
   if (options.createRoles) await createMissingRoles(work);
+  let compared;
   try {
-    await runStep(reporter, "create", () => createDatabaseLike(admin, beside, manifest.truth.database, server.facts.versionNum), () => beside);
-    await runStep(reporter, "restore", () => restoreContent(work, beside), () => `${partNamed(manifest, options.mode === "schema-only" ? "schema" : "data").plainBytes} bytes`);
-    if (options.tables.length === 0) await applyProperties(work, beside);
-    await runStep(reporter, "analyze", () => analyze(server, beside, signal));
-    const compared = await runStep(reporter, "compare", () => compareCopy(work, beside), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
-    const kept = await runStep(reporter, "finish", () => finish(work, beside), (old) => old ?? target);
+    compared = await fillAndCompare(work, beside);
+    throwIfCancelled(context.signal);
+  } catch (error) {
+    throw await withoutCopy(work, beside, error);
+  }
+  try {
+    const kept = await runStep(context.reporter, "finish", () => handOver(work, beside), (old) => old ?? target);
     return { ...compared, kept };
   } catch (error) {
-    const dropped = await dropCopy(work, beside);
-    const left = `${dropped ? "the copy was dropped" : `the copy ${beside} is still there`}, and ${target} is untouched`;
-    if (error instanceof SqlError) throw new HoldfastError("restore-failed", `the server refused a statement: ${error.message}; ${left}`, { cause: error });
-    throw cancellationSaying(error, left);
+    throw error instanceof HoldfastError && error.code === "cancelled" ? await withoutCopy(work, beside, error) : withCopyKept(error, beside);
   }
 }
 
-/** From here on a signal cannot kill the session in the middle of a rename: what is reported must be what holds. */
-async function finish(work: RestoreWork, beside: string): Promise<string | undefined> {
-  const { context, server, options, target } = work;
-  throwIfCancelled(context.signal);
-  const admin = await openAdminSession(server);
-  try {
-    return await (options.swap ? swapDatabases(context, admin, { live: target, beside, drainMs: options.drainMs }) : giveName({ ...work, admin }, beside));
-  } finally {
-    await admin.close();
+async function withoutCopy(work: RestoreWork, beside: string, error: unknown): Promise<unknown> {
+  const dropped = await dropCopy(work, beside);
+  const left = `${dropped ? "the copy was dropped" : `the copy ${beside} is still there`}, and ${work.target} is untouched`;
+  if (error instanceof SqlError) return new HoldfastError("restore-failed", `the server refused a statement: ${error.message}; ${left}`, { cause: error });
+  return cancellationSaying(error, left);
+}
+
+async function fillAndCompare(work: RestoreWork, beside: string): ReturnType<typeof compareCopy> {
+  const { context, server, admin, manifest, options } = work;
+  const { reporter } = context;
+  await runStep(reporter, "create", () => createDatabaseLike(admin, beside, manifest.truth.database, server.facts.versionNum), () => beside);
+  const chosen = await runStep(reporter, "restore", () => restoreContent(work, beside), () => `${partNamed(manifest, options.mode === "schema-only" ? "schema" : "data").plainBytes} bytes`);
+  await runStep(reporter, "analyze", () => analyze(work, beside));
+  // Last, because a setting of the database, as a statement's time limit, would hold for the restore too.
+  if (chosen === undefined) await applyProperties(work, beside);
+  return runStep(reporter, "compare", () => compareCopy(work, beside, chosen), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
+}
+
+/** Through sessions of its own: the one of the preflight may be hours old. @returns the name under which the former live database is kept */
+async function handOver({ context, server, options, target }: RestoreWork, beside: string): Promise<string | undefined> {
+  if (!options.swap) {
+    await giveName(context, server, beside, target);
+    return undefined;
   }
+  const aside = keptName(context, target);
+  await exchange(context, server, { live: target, beside, aside, drainMs: options.drainMs });
+  return aside;
 }
 
 async function restoreDataInPlace(work: RestoreWork): Promise<Pick<RestoreResult, "tables" | "rows" | "notes" | "kept">> {
-  const { context, server, target } = work;
-  const { reporter, signal } = context;
+  const { context: { reporter }, target } = work;
   reporter.emit({ type: "step-skipped", step: "create", why: "--data-only fills an existing schema" });
   await runStep(reporter, "restore", () => restoreContent(work, target)).catch((error: unknown) => { throw cancellationSaying(error, `${target} is as it was: its rows come in one transaction`); });
   try {
-    await runStep(reporter, "analyze", () => analyze(server, target, signal));
+    await runStep(reporter, "analyze", () => analyze(work, target));
     const compared = await runStep(reporter, "compare", () => compareCopy(work, target), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
     reporter.emit({ type: "step-skipped", step: "finish", why: `${target} has its name` });
     return { ...compared, kept: undefined };
@@ -203,10 +201,11 @@ async function restoreDataInPlace(work: RestoreWork): Promise<Pick<RestoreResult
   }
 }
 
-async function analyze(server: Server, database: string, signal: AbortSignal): Promise<void> {
+/** A table without statistics is slow, not wrong: it is named, and the restore goes on. */
+async function analyze({ server, context: { signal, reporter } }: RestoreWork, database: string): Promise<void> {
   const session = await openSession(server.target(database), { signal });
   try {
-    await session.execute("ANALYZE");
+    for (const { table, why } of await analyzeDatabase(session)) reporter.emit({ type: "note", level: "warn", message: `table ${table} has no planner statistics: ANALYZE refuses it: ${why}` });
   } finally {
     await session.close();
   }

@@ -1,142 +1,147 @@
 /** Handing over by rename: the copy takes its name, the live database steps aside and is kept, and both can change back. */
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { HoldfastError, throwIfCancelled } from "../errors.ts";
-import { runStep } from "../ports.ts";
-import { countObjects, databaseExists, dropDatabase, suffixed } from "../postgres/databases.ts";
-import { openAdminSession } from "../postgres/server.ts";
+import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
+import { countObjects, databaseExists, dropDatabase, keptDigits, keptMark, suffixed } from "../postgres/databases.ts";
+import { openAdminSession, type Server } from "../postgres/server.ts";
 import { identifier, literal, type Session, SqlError } from "../postgres/session.ts";
-import { type Context, databaseNamed, reachDatabase } from "./context.ts";
-import { openFor, recorded } from "./record.ts";
-import type { RestoreWork } from "./restore-backup.ts";
+import type { Context } from "./context.ts";
 
-const keptMark = "_holdfast_old_";
-const undoneMark = "_holdfast_undone_";
+/** The time to the millisecond as part of a database name; sorts. */
+const stamp = (now: Date): string => now.toISOString().replace(/\D/g, "");
 
-/** Gives the copy its name, which is free or belongs to an empty database. */
-export async function giveName({ admin, target, server, context }: RestoreWork, beside: string): Promise<undefined> {
-  // Since the preflight somebody may have filled it: an empty database is dropped, any other is not.
-  if (await databaseExists(admin, target)) {
-    if ((await countObjects(server, target, context.signal)) > 0) throw new HoldfastError("refused", `database ${target} was filled while the restore ran`, { hints: ["Restore again under another name."] });
-    await dropDatabase(admin, target);
-  }
-  await admin.execute(`ALTER DATABASE ${identifier(beside)} RENAME TO ${identifier(target)}`);
-  return undefined;
+const rename = (from: string, to: string): string => `ALTER DATABASE ${identifier(from)} RENAME TO ${identifier(to)}`;
+const allow = (name: string, allowed: boolean): string => `ALTER DATABASE ${identifier(name)} WITH ALLOW_CONNECTIONS ${allowed}`;
+
+/** Under which name `live` is kept when something else takes its place. */
+export function keptName(context: Context, live: string): string {
+  return suffixed(live, keptMark + stamp(context.clock.now()));
 }
 
-/** The time as part of a database name; sorts. */
-const stamp = (now: Date): string => now.toISOString().replace(/[-:TZ]|\.\d+/g, "");
+/** The database that was set aside last when something took the place of `live`, by a swap or by an undo. */
+export async function newestKept(admin: Session, live: string): Promise<string | undefined> {
+  const prefix = suffixed(live, keptMark + "0".repeat(keptDigits)).slice(0, -keptDigits);
+  const rows = await admin.rows<{ name: string }>(`SELECT datname AS name FROM pg_database WHERE left(datname, ${-keptDigits}) = ${literal(prefix)} AND datname ~ '[0-9]{${keptDigits}}$' ORDER BY datname COLLATE "C" DESC LIMIT 1`);
+  return rows[0]?.name;
+}
 
 /**
- * Puts `beside` in the place of `live`. Both renames are one transaction; clients are kept out from before until after.
- * @returns the name under which the former live database is kept, closed to connections
+ * Gives the copy its name, which is free or belongs to an empty database. That one steps aside first: nobody can fill it
+ * between the last look into it and its end.
+ * @throws HoldfastError `refused` if the target was made, filled or used while the restore ran
  */
-export async function swapDatabases(context: Context, admin: Session, swap: { live: string; beside: string; drainMs: number }): Promise<string> {
-  const kept = suffixed(swap.live, keptMark + stamp(context.clock.now()));
-  await exchange(context, admin, { ...swap, aside: kept });
-  return kept;
-}
-
-async function exchange(context: Context, admin: Session, names: { live: string; beside: string; aside: string; drainMs: number }): Promise<void> {
-  const { live, beside, aside } = names;
-  await allowConnections(admin, live, false);
+export async function giveName(context: Context, server: Server, beside: string, target: string): Promise<void> {
+  const admin = await openAdminSession(server, undefined, target);
+  const refused = (what: string, cause?: unknown): HoldfastError => new HoldfastError("refused", `database ${target} was ${what} while the restore ran`, { hints: ["Give the copy another name, or put it in the database's place with --swap."], cause });
   try {
-    await drain(context, admin, live, names.drainMs);
-    await drain(context, admin, beside, 0);
-    // A DO block is one statement and so one transaction: either both names change or none.
-    await admin.execute(`DO $rename$ BEGIN
-      EXECUTE ${literal(`ALTER DATABASE ${identifier(live)} RENAME TO ${identifier(aside)}`)};
-      EXECUTE ${literal(`ALTER DATABASE ${identifier(beside)} RENAME TO ${identifier(live)}`)};
-    END $rename$`);
-  } catch (error) {
-    await allowConnections(admin, live, true).catch(() => undefined);
-    if (error instanceof SqlError) {
-      throw new HoldfastError("restore-failed", `the databases could not be renamed: ${error.message}; ${live} is unchanged and open again`, {
-        hints: ["Stop what reconnects to it, then restore again with --swap."],
-        cause: error,
-      });
+    const empty = (await databaseExists(admin, target)) ? keptName(context, target) : undefined;
+    if (empty !== undefined) {
+      await admin.execute(rename(target, empty)).catch((error: unknown) => { throw refused("in use", error); });
+      if ((await countObjects(server, empty)) > 0) {
+        await admin.execute(rename(empty, target));
+        throw refused("filled");
+      }
     }
-    throw error;
-  }
-  await allowConnections(admin, live, true);
-}
-
-function allowConnections(admin: Session, name: string, allow: boolean): Promise<void> {
-  return admin.execute(`ALTER DATABASE ${identifier(name)} WITH ALLOW_CONNECTIONS ${allow}`);
-}
-
-/** Waits until nobody is connected; after `drainMs` ends the connections that are left. */
-async function drain(context: Context, admin: Session, name: string, drainMs: number): Promise<void> {
-  const pollMs = 200;
-  const patience = 10_000;
-  for (let waited = 0; ; waited += pollMs) {
-    throwIfCancelled(context.signal);
-    const { clients } = await admin.row<{ clients: number }>(`SELECT count(*) AS clients FROM pg_stat_activity WHERE datname = ${literal(name)}`);
-    if (clients === 0) return;
-    if (waited >= drainMs) await admin.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(name)}`);
-    if (waited >= drainMs + patience) {
-      throw new HoldfastError("restore-failed", `${clients} connections to ${name} could not be ended`, { hints: ["Ending other users' connections needs pg_signal_backend or their role."] });
-    }
-    await sleep(pollMs);
+    await admin.execute(rename(beside, target)).catch((error: unknown) => { throw refused("made by somebody else", error); });
+    if (empty !== undefined) await dropDatabase(admin, empty);
+  } finally {
+    await admin.close();
   }
 }
 
-export interface UndoOptions {
-  readonly database?: string | undefined;
-  /** The live database to replace; the configured one by default. */
-  readonly target?: string | undefined;
-  readonly confirm?: string | undefined;
+export interface Exchange {
+  readonly live: string;
+  /** What takes its place. */
+  readonly beside: string;
+  /** The name under which the live one is kept, closed to connections. */
+  readonly aside: string;
+  /** Milliseconds that clients get to finish what they are at. */
   readonly drainMs: number;
-  readonly reason?: string | undefined;
 }
 
-export interface UndoResult {
-  /** The database that is live again. */
-  readonly target: string;
-  /** Under which name it was kept. */
-  readonly restored: string;
-  /** Under which name the database that was live until now is kept. */
-  readonly kept: string;
-}
+/** A backend that is rolling back may take longer than the five seconds that PostgreSQL waits in a rename. */
+const attempts = 3;
 
 /**
- * Brings back the database that the last swap set aside. What was written since then stays in the one set aside now.
- * @throws HoldfastError `not-found` when no swap is left to undo, `refused` without the confirmation
+ * Puts `beside` in the place of `live`. Both names change in one transaction, which holds the lock that every new
+ * connection needs: whoever connects meanwhile waits, and a run that is killed anywhere leaves `live` as it was, or changed
+ * whole; it is never closed. Without a live database `beside` just takes the name.
  */
-export async function undoSwap(context: Context, options: UndoOptions): Promise<UndoResult> {
-  const database = databaseNamed(context.config, options.database);
-  const workplace = await openFor(context, { action: "restore undo", subject: { database: database.name, ...(options.target !== undefined && { target: options.target }) }, reason: options.reason });
+export async function exchange(context: Context, server: Server, names: Exchange): Promise<void> {
+  const { live, beside, aside } = names;
+  const admin = await openAdminSession(server, undefined, live);
+  const ender = await openAdminSession(server, undefined, live);
   try {
-    const server = await reachDatabase(context, database);
-    const target = options.target ?? server.facts.database;
-    const admin = await openAdminSession(server, context.signal);
-    try {
-      const restored = await newestKept(admin, target);
-      if (restored === undefined) {
-        throw new HoldfastError("not-found", `no database was set aside by a swap of ${target}`, { hints: [`Such a database is called ${target}${keptMark}…; \`psql -l\` lists them.`] });
+    const exists = await databaseExists(admin, live);
+    if (exists) await drain(context, ender, live, names.drainMs);
+    throwIfCancelled(context.signal);
+    const statements = [...(exists ? [rename(live, aside), allow(aside, false)] : []), rename(beside, live), allow(live, true)];
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await renameAmidClients(admin, ender, statements, [live, beside]);
+        return;
+      } catch (error) {
+        if (!(error instanceof SqlError)) throw error;
+        const { prepared } = await ender.row<{ prepared: number }>(`SELECT count(*) AS prepared FROM pg_prepared_xacts WHERE database = ${literal(live)}`);
+        if (error.sqlState !== objectInUse || prepared > 0 || attempt === attempts) throw await renameFailure(error, ender, live, prepared);
       }
-      if (options.confirm !== target) {
-        throw new HoldfastError("refused", `undo brings back ${restored} in the place of ${target}, and what was written to ${target} since the swap goes aside`, {
-          hints: [`Confirm with --confirm ${JSON.stringify(target)}.`],
-        });
-      }
-      const kept = suffixed(target, undoneMark + stamp(context.clock.now()));
-      context.reporter.emit({ type: "plan", steps: [{ id: "undo", title: `bring back ${restored} as ${target}` }] });
-      await recorded(context, workplace, { action: "restore undo", subject: { database: database.name, target }, reason: options.reason }, () =>
-        runStep(context.reporter, "undo", () => exchange(context, admin, { live: target, beside: restored, aside: kept, drainMs: options.drainMs }), () => `${kept} is kept`),
-      );
-      return { target, restored, kept };
-    } finally {
-      await admin.close();
     }
   } finally {
-    await workplace.close();
+    await Promise.all([admin.close(), ender.close()]);
   }
 }
 
-/** The database that the last swap of `live` set aside. */
-async function newestKept(admin: Session, live: string): Promise<string | undefined> {
-  const prefix = suffixed(live, `${keptMark}00000000000000`).slice(0, -14);
-  const rows = await admin.rows<{ name: string }>(`SELECT datname AS name FROM pg_database WHERE starts_with(datname, ${literal(prefix)}) ORDER BY datname DESC LIMIT 1`);
-  return rows[0]?.name;
+const objectInUse = "55006";
+const insufficientPrivilege = "42501";
+
+/** A DO block is one statement and so one transaction. While it waits for the clients to go, they are ended from beside it. */
+async function renameAmidClients(admin: Session, ender: Session, statements: readonly string[], databases: readonly string[]): Promise<void> {
+  const names = databases.map(literal).join(", ");
+  const body = `BEGIN ${statements.map((sql) => `EXECUTE ${literal(sql)};`).join(" ")} END`;
+  const state = { over: false };
+  const renaming = admin.execute(`DO ${literal(body)}`).finally(() => { state.over = true; });
+  renaming.catch(() => undefined);
+  let denied: unknown;
+  while (!state.over) {
+    await ender.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN (${names}) AND pid <> pg_backend_pid()`).catch((error: unknown) => { denied = error; });
+    await Promise.race([renaming.catch(() => undefined), sleep(50)]);
+  }
+  await renaming.catch((error: unknown) => { throw error instanceof SqlError && denied instanceof SqlError && denied.sqlState === insufficientPrivilege ? denied : error; });
+}
+
+async function renameFailure(error: SqlError, admin: Session, live: string, prepared: number): Promise<HoldfastError> {
+  const { clients } = await admin.row<{ clients: number }>(`SELECT count(*) AS clients FROM pg_stat_activity WHERE datname = ${literal(live)}`);
+  const why = prepared > 0 ? `${prepared} prepared transactions hold it` : error.sqlState === objectInUse ? `${clients} connections did not end` : error.message;
+  return new HoldfastError("restore-failed", `the databases could not be renamed: ${why}; ${live} is unchanged and open`, {
+    hints: [
+      prepared > 0
+        ? "Commit or roll them back (pg_prepared_xacts names them), then swap again."
+        : error.sqlState === insufficientPrivilege
+          ? "A rename needs CREATEDB and ownership of both databases; ending other users' connections needs pg_signal_backend, and those of a superuser a superuser."
+          : "Stop what is connected to it, then swap again.",
+    ],
+    cause: error,
+  });
+}
+
+/** Lets transactions that are under way come to their end, for as long as `drainMs`. Connections at rest lose nothing by being ended. */
+async function drain(context: Context, admin: Session, name: string, drainMs: number): Promise<void> {
+  const pollMs = 100;
+  for (let waited = 0; waited < drainMs; waited += pollMs) {
+    throwIfCancelled(context.signal);
+    const { busy } = await admin.row<{ busy: number }>(`SELECT count(*) AS busy FROM pg_stat_activity WHERE datname = ${literal(name)} AND backend_type = 'client backend' AND state IS DISTINCT FROM 'idle'`);
+    if (busy === 0) return;
+    await sleep(pollMs);
+  }
+  context.reporter.emit({ type: "note", level: "info", message: `connections to ${name} that are still at work are ended now` });
+}
+
+/** Says of a copy that was proved and could not be handed over where it is: hours of work are not thrown away. */
+export function withCopyKept(error: unknown, beside: string): unknown {
+  if (!(error instanceof HoldfastError)) return error;
+  return new HoldfastError(error.code, messageOf(error), {
+    hints: [...error.hints, `The copy, proved equal, stays as ${identifier(beside)}: rename it by ALTER DATABASE, or drop it.`],
+    cause: error,
+    ...(error.details && { details: error.details }),
+  });
 }

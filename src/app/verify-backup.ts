@@ -110,7 +110,7 @@ async function verifyContents(context: Context, repository: Repository, manifest
   const identity = await openBackupKey(repository, manifest, identities);
   const total = manifest.parts.reduce((sum, part) => sum + part.plainBytes, 0);
   let done = 0;
-  const [client] = await findClients({ pgBin: context.config.pgBin });
+  const [client] = await findClients({ pgBin: context.config.pgBin, prefix: context.config.databases.get(manifest.database)?.tools });
   if (client === undefined) throw new Error("findClients returned none");
   for (const part of manifest.parts) {
     if (part.file.includes(".pgdump.")) {

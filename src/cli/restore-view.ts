@@ -1,5 +1,6 @@
 import type { RestoreResult } from "../app/restore-backup.ts";
 import { HoldfastError } from "../errors.ts";
+import { shellWord } from "../process/shell-word.ts";
 import { formatCount, formatSeconds, readable } from "./format.ts";
 import { renderTable } from "./table.ts";
 
@@ -13,7 +14,8 @@ export function parseRoleMap(pairs: readonly string[]): Map<string, string> {
   );
 }
 
-export function renderRestore(result: RestoreResult, swap: boolean): string {
+/** @param into - the target as it was given: a URL must be given again for an undo, and may hold a password */
+export function renderRestore(result: RestoreResult, swap: boolean, into: string): string {
   if (result.dryRun) {
     const checks = renderTable(["check", "result", "detail"], result.checks.map((check) => [check.name, check.outcome, readable(check.detail)]));
     const plan = swap
@@ -24,6 +26,9 @@ export function renderRestore(result: RestoreResult, swap: boolean): string {
   return [
     `restored ${result.backup} into ${result.target}: ${formatCount(result.tables)} tables, ${formatCount(result.rows)} rows equal to the source at ${result.snapshotAt}, in ${formatSeconds(result.seconds)}`,
     ...result.notes.map((note) => `note: ${note.what} ${note.object}: was ${note.expected}, is ${note.found}`),
-    ...(result.kept === undefined ? [] : [`the former database is kept as ${result.kept}; \`holdfast restore undo --confirm ${JSON.stringify(result.target)}\` brings it back`, `drop it when it is no longer needed: DROP DATABASE "${result.kept}"`]),
+    ...(result.kept === undefined ? [] : [
+          `the former database is kept as ${result.kept}; \`holdfast restore undo --target ${into === result.target ? shellWord(result.target) : "THE-SAME-URL"} --confirm ${shellWord(result.target)}\` brings it back`,
+          `drop it when it is no longer needed: DROP DATABASE "${result.kept.replaceAll('"', '""')}"`,
+        ]),
   ].join("\n");
 }

@@ -1,4 +1,6 @@
 /** pg_restore at work: reading an archive through to its end, listing it, restoring from it. */
+import { Readable } from "node:stream";
+
 import { HoldfastError } from "../errors.ts";
 import { feedTool } from "../pipeline/tool.ts";
 import { type CommandLine, startTool, ToolFailure } from "../process/run.ts";
@@ -63,7 +65,7 @@ function restoreArguments(options: RestoreOptions): string[] {
     ...(options.noOwner === true ? ["--no-owner"] : []),
     ...(options.noPrivileges === true ? ["--no-privileges"] : []),
     ...(options.section ? [`--section=${options.section}`] : []),
-    ...(options.dataOnly === true ? ["--data-only", "--disable-triggers", "--single-transaction"] : []),
+    ...(options.dataOnly === true ? ["--data-only", "--single-transaction"] : []),
     ...(options.listFile !== undefined ? [`--use-list=${options.listFile}`] : []),
   ];
 }
@@ -83,31 +85,42 @@ export async function restoreFile(options: RestoreOptions, file: string, jobs: n
   await tool.done.catch((error: unknown) => { throw restoreFailure(error); });
 }
 
-/** The definitions of an archive as one script; for archives without rows. */
-export async function scriptOf(options: RestoreOptions, archive: AsyncIterable<Uint8Array>): Promise<string> {
+/** The definitions of an archive as one script; for archives without rows, or the beginning of one and a section without. */
+export async function scriptOf(options: RestoreOptions, archive: AsyncIterable<Uint8Array> | readonly Uint8Array[]): Promise<string> {
   const args = restoreArguments(options).filter((argument) => !argument.startsWith("--dbname="));
   const tool = startTool(options.pgRestore, [...args, "--file=-"], toolOptions(options));
   let script = "";
   const read = (async () => {
     for await (const text of tool.stdout.setEncoding("utf8")) script += text as string;
   })();
-  await Promise.all([read, feedTool(archive, tool)]).catch((error: unknown) => { throw restoreFailure(error); });
+  await Promise.all([read, feedTool(Readable.from(archive) as AsyncIterable<Uint8Array>, tool)]).catch((error: unknown) => { throw restoreFailure(error); });
   return script;
 }
 
-function toolOptions(options: RestoreOptions) {
-  return { env: { PGCONNECT_TIMEOUT: "10", PGAPPNAME: "holdfast restore", ...options.target.env }, ...(options.signal && { signal: options.signal }) };
+/** Rows alone go in as a replica takes them: pg_restore's --disable-triggers would switch on every trigger that was off. */
+function toolOptions({ target, dataOnly, signal }: RestoreOptions) {
+  const settings = [target.env["PGOPTIONS"], ...(dataOnly === true ? ["-c session_replication_role=replica"] : [])].filter((text) => text !== undefined);
+  return {
+    env: { PGCONNECT_TIMEOUT: "10", PGAPPNAME: "holdfast restore", ...target.env, ...(settings.length > 0 && { PGOPTIONS: settings.join(" ") }) },
+    ...(signal && { signal }),
+  };
 }
+
+/** What pg_restore says, by its cause, and what helps. */
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [/role ".*" does not exist/, "Create the role first, or use --create-roles or --role-map OLD=NEW; policies and user mappings name roles even with --no-owner."],
+  // A write that was cut short says nothing of the space that is missing.
+  [/No space left on device|disk full|could not extend file/i, "Free space at the server's data directory, or restore to another server."],
+  [/extension ".*" is not available|could not open extension control file/, "Install the extension's package on the target server."],
+  [/permission denied|must be (?:superuser|owner|member)|Must be superuser|must be able to SET ROLE/, "Restore as a superuser, or as one that may act for the owners; --no-owner leaves owners and grants out."],
+];
 
 function restoreFailure(error: unknown): unknown {
   if (!(error instanceof ToolFailure)) return error;
-  const said = error.lastLines;
-  const hints = /role ".*" does not exist/.test(said)
-    ? ["Create the missing roles first (--create-roles), or restore with --no-owner or --role-map OLD=NEW."]
-    : /No space left on device|disk full/i.test(said)
-      ? ["Free space at the server's data directory; the half-restored copy was dropped."]
-      : /extension ".*" is not available|could not open extension control file/.test(said)
-        ? ["Install the extension's package on the target server."]
-        : ["Nothing was changed at the target; the half-restored copy was dropped."];
-  return new HoldfastError("restore-failed", error.message, { hints, cause: error, details: { tool: error.tool, exitCode: error.exitCode } });
+  const hints = remedies.flatMap(([cause, hint]) => (cause.test(error.lastLines) ? [hint] : []));
+  return new HoldfastError("restore-failed", error.message, {
+    hints: [...hints, "Nothing of it is left: a new database was dropped again, rows alone were rolled back."],
+    cause: error,
+    details: { tool: error.tool, exitCode: error.exitCode },
+  });
 }

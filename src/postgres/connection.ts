@@ -37,6 +37,9 @@ const variables: Readonly<Record<string, string>> = {
   target_session_attrs: "PGTARGETSESSIONATTRS", load_balance_hosts: "PGLOADBALANCEHOSTS",
 };
 
+/** Every variable that a {@link Connection} may set. */
+export const libpqVariables: readonly string[] = [...Object.values(variables), "PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR"];
+
 /** libpq keywords that have no environment variable, or (client_encoding) one that would change a dump. */
 const withoutVariable = new Set([
   "client_encoding", "fallback_application_name", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",

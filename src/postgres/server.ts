@@ -1,6 +1,6 @@
 /** A database server as one of its databases shows it, and the client programs that fit it. */
 import { HoldfastError } from "../errors.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, withDatabase } from "./connection.ts";
 import { openSession, type Session, type SessionTarget } from "./session.ts";
 import { chooseClient, type Client, type ClientSearch, findClients } from "./tools.ts";
 
@@ -63,14 +63,34 @@ function readFacts(session: Session): Promise<ServerFacts> {
            current_user AS user, current_setting('is_superuser') = 'on' AS superuser, pg_is_in_recovery() AS "inRecovery", now() AS now`);
 }
 
-/** Opens a session on a database that every server has, for work that no session of the database itself may do. */
-export async function openAdminSession(server: Server, signal?: AbortSignal): Promise<Session> {
-  const options = signal ? { signal } : {};
+/** Databases that every server has, for work that no session of the database itself may do. */
+const maintenanceDatabases = ["postgres", "template1"];
+
+/** libpq's own words, which are English: no other database of the server will answer either. */
+const noServer = /Connection refused|timeout expired|could not translate host name|No such file or directory|no password supplied|password authentication failed/;
+
+async function throughFirst<T>(names: readonly string[], use: (name: string) => Promise<T>): Promise<T> {
+  const [name, ...more] = names;
+  if (name === undefined) throw new Error("no database to try");
   try {
-    return await openSession(server.target("postgres"), options);
+    return await use(name);
   } catch (error) {
-    // Dropped, or not for everyone: why exactly is said in the server's language.
-    if (!(error instanceof HoldfastError) || error.code !== "database-unreachable") throw error;
-    return openSession(server.target("template1"), options).catch(() => { throw error; });
+    // Dropped, closed, or not for everyone: why exactly is said in the server's language.
+    if (more.length === 0 || !(error instanceof HoldfastError) || error.code !== "database-unreachable" || noServer.test(error.message)) throw error;
+    return throughFirst(more, use).catch(() => { throw error; });
   }
+}
+
+/** As {@link reachServer}, through a database that is there even if the connection's own is closed, renamed or not made yet. */
+export function reachServerBeside(connection: Connection, search: ClientSearch, signal?: AbortSignal): Promise<Server> {
+  const own = connection.database;
+  // Where only libpq knows the service, no other database can be named.
+  if (own === undefined || connection.env["PGSERVICE"] !== undefined) return reachServer(connection, search, signal);
+  return throughFirst([...maintenanceDatabases, own], (name) => reachServer(withDatabase(connection, name), search, signal));
+}
+
+/** @param avoid - a database that is to be renamed or dropped, which no session of our own may hold */
+export async function openAdminSession(server: Server, signal?: AbortSignal, avoid?: string): Promise<Session> {
+  const names = maintenanceDatabases.filter((name) => name !== avoid);
+  return throughFirst(names, (name) => openSession(server.target(name), signal ? { signal } : {}));
 }

@@ -48,14 +48,14 @@ export interface Session {
 
 /**
  * In force from the first statement on. A snapshot is held for as long as the dump takes: no limit of the role or the
- * database may end it before. The empty search path keeps functions that somebody put into a schema of his out of our
+ * database may end it before; but as for pg_dump, a table that somebody keeps locked must not hold the run for ever. The empty search path keeps functions that somebody put into a schema of his out of our
  * queries, which often run as superuser.
  */
 const settings = {
   search_path: "",
   client_min_messages: "error",
   statement_timeout: "0",
-  lock_timeout: "0",
+  lock_timeout: "5min",
   idle_in_transaction_session_timeout: "0",
   row_security: "off",
   standard_conforming_strings: "on",
@@ -223,12 +223,12 @@ class PsqlSession implements Session {
   #explain(error: unknown): Error {
     if (!(error instanceof ToolFailure)) return error instanceof Error ? error : new Error(String(error));
     if (error.missing) {
-      return new HoldfastError("configuration", `psql could not be run: ${error.tool}`, {
+      return new HoldfastError("configuration", error.message, {
         hints: ["Install the PostgreSQL client tools, or name their folder with HOLDFAST_PG_BIN."],
         cause: error,
       });
     }
-    const said = error.lastLines.replace(/^psql: (?:error: )?/, "");
+    const said = error.lastLines === "" ? error.message : error.lastLines.replace(/^psql: (?:error: )?/, "");
     const code: ErrorCode = "database-unreachable";
     return this.#connected
       ? new HoldfastError(code, `the connection to the database was lost: ${said}`, { cause: error })
@@ -261,6 +261,7 @@ function publicMessage(sqlState: string, message: string): string {
 function connectionHints(said: string): string[] {
   if (/password authentication failed|no password supplied/.test(said)) return ["Check the user and the password of the database URL."];
   if (/database ".*" does not exist/.test(said)) return ["Check the database's name in the URL, or create the database first."];
+  if (said.includes("not currently accepting connections")) return ["Somebody closed the database: ALTER DATABASE name WITH ALLOW_CONNECTIONS true opens it; databases that a swap set aside are closed on purpose."];
   if (/role ".*" does not exist/.test(said)) return ["Check the user name of the database URL."];
   if (/Connection refused|No such file or directory|timeout expired/.test(said)) return ["Check that the server runs and that the URL's host and port are its own."];
   if (said.includes("could not translate host name")) return ["Check the host name of the database URL."];

@@ -158,11 +158,41 @@ export async function runTool(command: CommandLine, args: readonly string[] = []
       ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
     });
     stderr.listenTo(child.stderr);
+    leaveOrphans(child.nodeChildProcess, (name) => endedBy(name, [program, ...first, ...args], stderr, options.signal));
     const { stdout } = await child;
     return { stdout, stderr: stderr.raw };
   } catch (error) {
     throw failure([program, ...first, ...args], error, stderr, options.signal);
   }
+}
+
+const orphanGraceMs = 500;
+
+/** What we need of Node's own handle of a process. */
+interface Child {
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  once(event: "exit", listener: (code: number | null, signal: NodeJS.Signals | null) => void): unknown;
+  once(event: "close", listener: () => void): unknown;
+}
+
+/**
+ * A tool that a signal ended may leave children behind that keep its output open, and it would be waited for as long as
+ * they live. What they still write belongs to nobody.
+ */
+function leaveOrphans(child: Child, ended: (signal: NodeJS.Signals) => Error): void {
+  child.once("exit", (_code, signal) => {
+    if (signal === null) return;
+    const patience = setTimeout(() => {
+      for (const stream of [child.stdout, child.stderr]) stream?.on("error", () => undefined).destroy(ended(signal));
+    }, orphanGraceMs);
+    child.once("close", () => { clearTimeout(patience); });
+  });
+}
+
+function endedBy(signal: NodeJS.Signals, command: CommandLine, stderr: StderrTail, abort: AbortSignal | undefined): Error {
+  if (abort?.aborted === true) return cancelled(abort);
+  return new ToolFailure(toolName(command), { timedOut: false, signal, shortMessage: signal }, stderr.lastLines());
 }
 
 /** Starts a tool whose input and output are streamed, not collected. */
@@ -174,6 +204,7 @@ export function startTool(command: CommandLine, args: readonly string[] = [], op
   child.stdout.on("readable", keep);
   const stderr = new StderrTail();
   stderr.listenTo(child.stderr);
+  leaveOrphans(child.nodeChildProcess, (name) => endedBy(name, [program, ...first, ...args], stderr, options.signal));
   const done = child.then(
     () => undefined,
     (error: unknown) => {

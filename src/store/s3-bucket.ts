@@ -7,6 +7,8 @@ import type { S3Place } from "./s3-errors.ts";
 export interface S3Bucket {
   readonly client: S3Client;
   readonly name: string;
+  /** What all keys begin with; empty or ending in a slash. */
+  readonly prefix: string;
   readonly place: S3Place;
   readonly options: StoreOptions;
   /** The location has a transport of its own that keeps bytes whole: TLS, or this machine's loopback. */

@@ -78,6 +78,19 @@ async function predecessorOf(bucket: S3Bucket, fullKey: string, version: string)
   return deleted === true ? undefined : older?.VersionId;
 }
 
+/**
+ * Removes the versions that `written` took the place of, in a bucket that has versions. Those who compete for the same
+ * place know each other by the ids of their versions, so that the loser of a race misses none of them.
+ */
+export async function forgetOlder(bucket: S3Bucket, fullKey: string, written: Written): Promise<void> {
+  if (!hasVersions(written)) return;
+  const { Versions: versions = [] } = await bucket.client.send(new ListObjectVersionsCommand({ Bucket: bucket.name, Prefix: fullKey }));
+  const own = versions.filter(({ Key: key }) => key === fullKey);
+  const at = own.findIndex(({ VersionId: id }) => id === written.VersionId);
+  if (at < 0) return;
+  for (const { VersionId: id } of own.slice(at + 1)) await takeBack(bucket, fullKey, id);
+}
+
 /** Deletes the version, or the object where there are no versions. */
 export async function takeBack(bucket: S3Bucket, fullKey: string, version: string | undefined): Promise<undefined> {
   await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: fullKey, ...(version !== undefined && { VersionId: version }) }));

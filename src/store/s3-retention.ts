@@ -9,11 +9,9 @@ import type { ObjectLock } from "./options.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { httpStatusOf, serviceErrorName } from "./s3-errors.ts";
 
-/** Keys with this segment are made to be released again, and never retained. */
-const released = "locks";
-
-export function isRetained(key: string): boolean {
-  return !key.split("/").includes(released);
+/** What lies in a database's `locks` folder is rewritten every half minute and released again: it is never retained. */
+export function isRetained(bucket: S3Bucket, fullKey: string): boolean {
+  return !/^[^/]+\/locks\//.test(fullKey.slice(bucket.prefix.length));
 }
 
 /**

@@ -50,7 +50,7 @@ async function check({ bucket, target, ends, taken }: Transfer, versionId: strin
     throw new HoldfastError("store-failed", `the store shows ${found.ContentLength ?? "no"} bytes of ${target.Key}, and ${taken} were sent`);
   }
   const lock = bucket.options.objectLock;
-  if (lock && isRetained(target.Key)) await retain(bucket, target.Key, lock, versionId ?? found.VersionId);
+  if (lock && isRetained(bucket, target.Key)) await retain(bucket, target.Key, lock, versionId ?? found.VersionId);
 }
 
 /** Removes what was uploaded. @returns the error to throw: the first failure, with a word if anything may be left */

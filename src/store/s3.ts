@@ -19,7 +19,7 @@ import type { StoreOptions } from "./options.ts";
 import { checkedBody, explained } from "./s3-body.ts";
 import { type S3Bucket, placementOf } from "./s3-bucket.ts";
 import { createClient } from "./s3-client.ts";
-import { bareTag, putIf, takeBack } from "./s3-conditions.ts";
+import { bareTag, forgetOlder, putIf, takeBack } from "./s3-conditions.ts";
 import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
 import { hasObjectLock, isRetained, retain } from "./s3-retention.ts";
 import { abortUpload, listUploads } from "./s3-undo.ts";
@@ -53,8 +53,8 @@ class S3Store implements LockingStore {
   constructor(bucket: string, prefix: string, options: StoreOptions) {
     const endpoint = endpointIn(options);
     const watched = createClient(options);
-    this.#bucket = { client: watched.client, name: bucket, place: { bucket, endpoint }, options, safeTransport: isSafe(endpoint) };
     this.#prefix = prefix === "" ? "" : `${prefix}/`;
+    this.#bucket = { client: watched.client, name: bucket, prefix: this.#prefix, place: { bucket, endpoint }, options, safeTransport: isSafe(endpoint) };
     this.#serverDate = () => watched.serverDate();
     this.objectLock = options.objectLock;
     this.url = `s3://${bucket}${prefix === "" ? "" : `/${prefix}`}${endpoint === undefined ? "" : `?endpoint=${endpoint}`}`;
@@ -73,6 +73,7 @@ class S3Store implements LockingStore {
         if (written.VersionId !== undefined || (condition && "ifAbsent" in condition)) await takeBack(this.#bucket, target.Key, written.VersionId).catch(() => undefined);
         throw error;
       }
+      if (!isRetained(this.#bucket, target.Key)) await forgetOlder(this.#bucket, target.Key, written).catch(() => undefined);
       return versionOf(written.ETag, key);
     });
   }
@@ -148,7 +149,7 @@ class S3Store implements LockingStore {
   async delete(key: string): Promise<void> {
     const target = this.#targetOf(key);
     await this.#doing(`cannot delete ${key}`, async () => {
-      if (this.objectLock && !isRetained(key)) await this.#deleteVersions(target.Key);
+      if (this.objectLock && !isRetained(this.#bucket, target.Key)) await this.#deleteVersions(target.Key);
       else await this.#bucket.client.send(new DeleteObjectCommand(target));
     });
   }
@@ -216,7 +217,7 @@ class S3Store implements LockingStore {
   }
 
   async #retain(fullKey: string, versionId: string | undefined): Promise<void> {
-    if (this.objectLock && isRetained(fullKey)) await retain(this.#bucket, fullKey, this.objectLock, versionId);
+    if (this.objectLock && isRetained(this.#bucket, fullKey)) await retain(this.#bucket, fullKey, this.objectLock, versionId);
   }
 
   async #unlessMissing<T>(request: Promise<T>): Promise<T | undefined> {

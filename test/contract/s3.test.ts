@@ -1,7 +1,9 @@
 import { describe, onTestFinished, test } from "vitest";
 
 import { s3Missing, s3Server } from "../harness/s3.ts";
+import { lockContract } from "./lock.contract.ts";
 import { keepsStreams, storeContract } from "./store.contract.ts";
+import { timelineContract } from "./timeline.contract.ts";
 
 const missing = s3Missing();
 
@@ -12,7 +14,7 @@ if (missing !== undefined) {
     ["a repository in S3", false],
     ["a repository in S3, in a bucket with versions and object lock", true],
   ])("%s", (_, objectLock) => {
-    storeContract(async () => {
+    const open = async () => {
       const server = await s3Server();
       const store = await server.open(await server.createBucket({ objectLock }), {
         prefix: "pre fix/ü",
@@ -21,7 +23,10 @@ if (missing !== undefined) {
       });
       onTestFinished(() => store.close());
       return store;
-    });
+    };
+    storeContract(open);
+    describe("as a place for locks", () => { lockContract(open, objectLock ? 5 : 20); });
+    describe("as a place for the timeline", () => { timelineContract(open); });
   });
 
   describe("a repository in S3, in a bucket with versions and object lock, sent by the SDK", () => {

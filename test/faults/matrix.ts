@@ -16,6 +16,7 @@ export interface Fault {
 const nothing = "nothing new; earlier backups unharmed";
 const asBefore = "the repository as it was";
 const noDatabase = "no database";
+const swept = "what the store did not let it remove; the next backup does";
 
 const backup = { run: "backup", left: nothing } as const;
 const restore = { run: "restore", left: noDatabase } as const;
@@ -56,6 +57,7 @@ export const faultMatrix = {
   "part truncated": { run: "backup verify, restore", fault: "a part is truncated", code: "integrity", reads: "…part data: the size in bytes is …, but the manifest says …", left: noDatabase },
   "part missing": { run: "backup verify, restore", fault: "a part is missing", code: "integrity", reads: "…part data: the object is missing, but the manifest says …", left: noDatabase },
   "part changed": { run: "backup verify, restore", fault: "one byte of a part is flipped, wherever it is", code: "integrity", reads: "…part …: the SHA-256 is …, but the manifest says …", left: noDatabase },
+  "data damaged": { ...restore, fault: "one byte of the part data is flipped", code: "integrity", reads: "part data: damaged at byte … of the encrypted payload: the chunk of … fails its authentication" },
   "key changed": { run: "backup verify, restore", fault: "one byte of key.age or its signature is flipped", code: "integrity", reads: "…ehr/backups/…/key.age is damaged, unsigned, or belongs to another backup: expected a signature of it for age1… by …, found one that does not fit", left: noDatabase },
   "target not empty": { ...restore, fault: "the target is not empty", code: "refused", reads: "database … is not empty: it holds … objects", left: "the target as it was" },
   "swap unconfirmed": { ...restore, run: "restore --swap", fault: "a swap without --confirm", code: "refused", reads: "--swap replaces the live database … and was not confirmed", left: "the live database as it was" },
@@ -63,6 +65,19 @@ export const faultMatrix = {
   "not an id": { run: "backup show, backup verify, restore", fault: "an id that tries to leave its folder", code: "usage", reads: "\"…\" is not the id of a backup, which is like ehr-20261121T020000Z-7f3a", left: asBefore },
   "malformed as-of": { run: "backup show, restore", fault: "a malformed --as-of", code: "usage", reads: "--as-of … is not an instant with a time zone", left: asBefore },
   "nothing so old": { run: "backup show, restore", fault: "--as-of before the first backup", code: "not-found", reads: "no backup of ehr as old as 2020-01-01T00:00:00.000Z", left: asBefore },
+  "bucket missing": { ...backup, fault: "the bucket does not exist", code: "not-found", reads: "cannot read holdfast.json: bucket \"…\" at http://… does not exist", left: "nothing" },
+  "wrong secret key": { ...backup, fault: "the secret key of the bucket is wrong", code: "store-failed", reads: "cannot read holdfast.json: bucket \"…\" at http://… refused the signature: the secret access key is wrong" },
+  "wrong access key": { ...backup, fault: "the bucket's server does not know the access key", code: "store-failed", reads: "cannot read holdfast.json: bucket \"…\" at http://… does not know the access key or its session token, or they have expired" },
+  "no credentials": { ...backup, fault: "no credentials for the bucket are configured", code: "configuration", reads: "cannot read holdfast.json: no S3 credentials were found" },
+  "endpoint down": { ...backup, fault: "the bucket's server is down", code: "store-failed", reads: "cannot read holdfast.json: http://… refuses connections" },
+  "silent at start": { ...backup, fault: "the bucket's server accepts connections and never answers", code: "store-failed", reads: "cannot read holdfast.json: http://… does not answer (no byte moved for … s)" },
+  "down in upload": { ...backup, fault: "the bucket's server goes down in the middle of an upload", code: "store-failed", reads: "cannot write …/data.pgdump.zst.age: …; what was uploaded of …ehr/backups/…/data.pgdump.zst.age may be left in bucket \"…\" (…)", left: swept },
+  "silent in upload": { ...backup, fault: "the bucket's server stops answering in the middle of an upload", code: "store-failed", reads: "cannot write …/data.pgdump.zst.age: http://… does not answer (no byte …); what was uploaded of …ehr/backups/…/data.pgdump.zst.age may be left in bucket \"…\" (…)", left: swept },
+  "silent at manifest": { ...backup, fault: "the bucket's server stops answering when the manifest comes", code: "store-failed", reads: "cannot write ehr/backups/…/manifest.json: http://… does not answer (no byte moved for … s)", left: "parts without a manifest, which never count" },
+  "cancelled in upload": { ...backup, fault: "Ctrl-C in the middle of an upload to a bucket", code: "cancelled", reads: "cancelled by SIGINT; nothing was published" },
+  "cancelled while silent": { ...backup, fault: "SIGTERM while the bucket's server does not answer", code: "cancelled", reads: "cancelled by SIGTERM, but cleaning up did not end within 5 s", left: swept },
+  "down in restore": { ...restore, fault: "the bucket's server goes down while a part is read", code: "store-failed", reads: "cannot read ehr/backups/…/data.pgdump.zst.age: …" },
+  "silent in restore": { ...restore, fault: "the bucket's server stops answering while a part is read", code: "store-failed", reads: "cannot read ehr/backups/…/data.pgdump.zst.age: http://… does not answer (no byte moved for … s)" },
 } as const satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof faultMatrix;
@@ -80,8 +95,8 @@ export function faultPage(): string {
   return `# What goes wrong, and what then happens
 
 Each row is provoked by a test in \`test/faults\`, with real programs, a real server and a real repository, and must end as it says
-here; a test keeps this page equal to what they expect. \`…\` stands for what differs from run to run. Every message comes
-with a hint that says what to do next.
+here; a test keeps this page equal to what they expect. \`…\` stands for what differs from run to run. Every message but that of a
+cancellation comes with a hint that says what to do next.
 
 After every one of them: no partial backup is listed and none of its files is left, earlier backups still verify down to their
 archives, no process, server connection or half-restored database is left, and neither the output nor the timeline holds a secret

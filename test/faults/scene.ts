@@ -1,6 +1,6 @@
 /** A database with one good backup, made once for a file of tests; every test gets a copy of the repository to harm. */
 import { randomBytes } from "node:crypto";
-import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, inject } from "vitest";
@@ -15,6 +15,8 @@ import type { Event } from "../../src/ports.ts";
 import { identifier } from "../../src/postgres/session.ts";
 import { type Workbench, workbench } from "../harness/cli.ts";
 import { dropDatabase, runSql, urlOf, withSession } from "../harness/postgres.ts";
+import { s3Server } from "../harness/s3.ts";
+import { type BucketPlace, bucketPlace, filesBelow, folderPlace, type Place } from "./place.ts";
 
 /** Rows that do not compress, enough for several chunks of age and for half a dump to be half of it. */
 const clinic = `
@@ -24,24 +26,45 @@ const clinic = `
   INSERT INTO visits SELECT n, n, 'canary-note-' || n FROM generate_series(1, 200) n;
 `;
 
+/** Some 20 MB more that do not compress, for parts that are uploaded in several pieces. */
+const images = `
+  CREATE TABLE images (id int PRIMARY KEY, bytes bytea NOT NULL);
+  INSERT INTO images SELECT i, (SELECT string_agg(sha512((i || '/' || n)::bytea), '') FROM generate_series(1, 4096) n) FROM generate_series(1, 80) i;
+`;
+
 export interface Scene {
   /** The database that is backed up. */
   readonly database: string;
   readonly backup: Manifest;
   /** A workbench with a repository of its own that holds the good backup, or with an empty one. */
   bench(extra?: Record<string, string>, repository?: "with the backup" | "none"): Promise<FaultBench>;
+  /** The same in a bucket of its own, with time limits that a test can wait for. */
+  bucketBench(extra?: Record<string, string>, options?: BucketOptions): Promise<BucketBench>;
+}
+
+export interface BucketOptions {
+  readonly repository?: "with the backup" | "none";
+  readonly objectLock?: boolean;
 }
 
 export interface FaultBench extends Workbench {
   readonly scene: Scene;
   /** The folder of the repository. */
   readonly repository: string;
+  readonly place: Place;
   /** The environment before the test broke something in it. */
   readonly good: Readonly<Record<string, string>>;
 }
 
-/** Sets the scene for the tests of a file. */
-export function useScene(): () => Scene {
+export interface BucketBench extends FaultBench {
+  readonly place: BucketPlace;
+}
+
+/**
+ * Sets the scene for the tests of a file.
+ * @param grown - the database is larger than its good backup: new backups of it are uploaded in several pieces
+ */
+export function useScene({ grown = false } = {}): () => Scene {
   let scene: Scene | undefined;
   let cleanUp: () => Promise<void> = () => Promise.resolve();
   beforeAll(async () => {
@@ -65,6 +88,7 @@ export function useScene(): () => Scene {
     const { context } = await contextOf({ env: { ...shared, HOLDFAST_REPOSITORY: `file://${join(folder, "repository")}`, HOLDFAST_STATE_DIR: join(folder, "state") }, folder });
     await initialiseRepository(context);
     const { manifest } = await createBackup(context, {});
+    if (grown) await runSql(database, images);
     const made: Scene = {
       database,
       backup: manifest,
@@ -72,7 +96,25 @@ export function useScene(): () => Scene {
         const bench = await workbench(shared.DATABASE_URL, { ...shared, ...extra });
         const place = join(bench.folder, "repository");
         if (repository === "with the backup") await cp(join(folder, "repository"), place, { recursive: true });
-        return { ...bench, scene: made, repository: place, good: { ...bench.env } };
+        return { ...bench, scene: made, repository: place, place: folderPlace(place), good: { ...bench.env } };
+      },
+      async bucketBench(extra = {}, { repository = "with the backup", objectLock = false } = {}) {
+        const place = await bucketPlace({ objectLock });
+        const { credentials } = await s3Server();
+        const bench = await workbench(shared.DATABASE_URL, {
+          ...shared,
+          HOLDFAST_REPOSITORY: place.url,
+          HOLDFAST_REPOSITORY_ACCESS_KEY_ID: credentials.accessKeyId,
+          HOLDFAST_REPOSITORY_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+          HOLDFAST_REPOSITORY_PART_SIZE: "8MiB",
+          HOLDFAST_REPOSITORY_ATTEMPTS: "2",
+          HOLDFAST_REPOSITORY_REQUEST_TIMEOUT: "1s",
+          HOLDFAST_REPOSITORY_STALL_TIMEOUT: "1s",
+          ...extra,
+        });
+        const original = join(folder, "repository");
+        if (repository === "with the backup") for (const path of await filesBelow(original)) await place.write(path, await readFile(join(original, path)));
+        return { ...bench, scene: made, repository: "", place, good: { ...bench.env } };
       },
     };
     scene = made;

@@ -15,7 +15,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await requirePackages(["postgresql", "age", "zstd", "openssl", "pgbouncer"], (text) => process.stderr.write(`${text}\n`));
   const binaries = await serverBinaries();
   if (binaries === undefined) throw new Error("PostgreSQL's programs were not found");
-  const cluster = await startCluster({ binaries, tcp: true, settings: { max_connections: "200", wal_level: "logical" } });
+  const cluster = await startCluster({ binaries, tcp: true, settings: { max_connections: "200", wal_level: "logical", max_prepared_transactions: "10" } });
   project.provide("postgres", { socket: cluster.socket, port: cluster.port, binaries, password: cluster.password });
   return () => cluster.stop();
 }

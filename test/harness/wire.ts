@@ -12,14 +12,18 @@ export interface Proxy {
   cut(): Promise<void>;
   /** Takes whatever clients send from now on, and answers nothing. */
   hang(): void;
+  /** Ends what {@link cut} or {@link hang} began: new connections go through again, at the same endpoint. */
+  mend(): Promise<void>;
 }
 
 interface ProxyOptions {
   /** Sees what the server sends to a client, and says what the client gets instead; null ends the connection. */
   readonly tamper?: (bytes: Buffer) => Buffer | null;
+  /** Sees what a client sends, before it is passed on. */
+  readonly sees?: (bytes: Buffer) => void;
 }
 
-async function listening(onConnection: (socket: Socket) => void): Promise<{ endpoint: string; cut: () => Promise<void> }> {
+async function listening(onConnection: (socket: Socket) => void): Promise<{ endpoint: string; cut: () => Promise<void>; mend: () => Promise<void> }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -33,8 +37,12 @@ async function listening(onConnection: (socket: Socket) => void): Promise<{ endp
     for (const socket of sockets) socket.resetAndDestroy();
     await closed;
   };
+  const mend = async () => {
+    for (const socket of sockets) socket.resetAndDestroy();
+    if (!server.listening) await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  };
   onTestFinished(cut);
-  return { endpoint: `http://127.0.0.1:${port}`, cut };
+  return { endpoint: `http://127.0.0.1:${port}`, cut, mend };
 }
 
 /** A TCP proxy in front of `endpoint`. */
@@ -43,10 +51,11 @@ export async function startProxy(endpoint: string, options: ProxyOptions = {}): 
   let received = 0;
   let hung = false;
   const waiting: { bytes: number; resolve: () => void }[] = [];
-  const { endpoint: own, cut } = await listening((client) => {
+  const { endpoint: own, cut, mend } = await listening((client) => {
     const upstream = connect(Number(port), hostname).on("error", () => client.destroy());
     client.on("data", (bytes: Buffer) => {
       received += bytes.length;
+      options.sees?.(bytes);
       for (const wait of waiting) if (received >= wait.bytes) wait.resolve();
       if (!hung && !upstream.write(bytes)) {
         client.pause();
@@ -71,6 +80,10 @@ export async function startProxy(endpoint: string, options: ProxyOptions = {}): 
     }),
     cut,
     hang: () => { hung = true; },
+    mend: () => {
+      hung = false;
+      return mend();
+    },
   };
 }
 

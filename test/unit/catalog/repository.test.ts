@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { backupFolder, backupId, manifestFile, markerKey } from "../../../src/catalog/layout.ts";
 import { serializeManifest } from "../../../src/catalog/manifest.ts";
-import { type CatalogEntry, chooseBackup, databasesIn, freeBackupId, initRepository, listBackups, openRepository, publishManifest, readKeySidecar, readManifest, removeBackup } from "../../../src/catalog/repository.ts";
+import { type CatalogEntry, chooseBackup, databasesIn, freeBackupId, initRepository, listBackups, openRepository, publishManifest, readKeySidecar, readManifest, removeBackup, removeUnfinished } from "../../../src/catalog/repository.ts";
 import { memoryStore } from "../../harness/memory-store.ts";
 import { type Catalog, freshCatalog, freshKeys, manifestOf } from "./fixture.ts";
 
@@ -243,4 +243,23 @@ test("removing takes the manifest first, so that what is half removed is not lis
   await removeBackup(store, "ehr", manifest.id);
   expect([...store.objects.keys()].filter((key) => key.includes(manifest.id))).toEqual([]);
   expect(idsOf(await listBackups(repository, "ehr"))).toEqual([kept.id]);
+});
+
+test("what dead runs left is removed only where no key was stored, and only of the database that is asked for", async () => {
+  const { store, repository, publish } = await freshCatalog();
+  const kept = await publish(manifestOf("2026-11-01T00:00:00Z"));
+  const left = ["ehr/backups/ehr-20260101T000000Z-0001/data.pgdump.zst.age", "ehr/backups/ehr-20260101T000000Z-0001/globals.sql.zst.age"];
+  const others = [
+    "ehr/backups/ehr-20260101T000000Z-0002/data.pgdump.zst.age",
+    "ehr/backups/ehr-20260101T000000Z-0002/key.age",
+    "ehr/backups/ehr-20260101T000000Z-0003/data.pgdump.zst.age",
+    "ehr/backups/ehr-20260101T000000Z-0003/manifest.json.sig",
+    "ehr/backups/somebody's notes/x",
+    "ehr2/backups/ehr2-20260101T000000Z-0001/data.pgdump.zst.age",
+  ];
+  const before = [...store.objects.keys()];
+  for (const key of [...left, ...others]) await store.put(key, Buffer.from("x"));
+  expect(await removeUnfinished(store, "ehr")).toEqual(["ehr-20260101T000000Z-0001"]);
+  expect([...store.objects.keys()].sort()).toEqual([...before, ...others].sort());
+  expect(idsOf((await listBackups(repository, "ehr")).filter(({ manifest }) => manifest !== undefined))).toEqual([kept.id]);
 });

@@ -118,3 +118,26 @@ test("a streamed tool tells its last words while it runs", async () => {
   tool.kill();
   expect(await failureOf(tool.done)).toMatchObject({ signalName: "SIGTERM" });
 });
+
+/** A wrapper whose own child outlives it and keeps its output open. */
+const wrapper = shell("echo begun; sleep 25 & echo $! >&2; wait");
+const endOrphan = (pid: number): void => { process.kill(pid, "SIGKILL"); };
+
+test("a tool whose time is over is not waited for because of what it started itself", async () => {
+  const started = Date.now();
+  const error = (await failureOf(runTool(wrapper, [], { timeout: 300 }))) as ToolFailure;
+  endOrphan(Number(error.lastLines));
+  expect(error.timedOut).toBe(true);
+  expect(Date.now() - started).toBeLessThan(15_000);
+});
+
+test("a stream of a tool that was killed ends with the tool's failure, whoever else keeps it open", async () => {
+  const tool = startTool(wrapper);
+  const read = (async () => {
+    for await (const bytes of tool.stdout) if (String(bytes).includes("begun")) tool.kill("SIGKILL");
+  })();
+  expect(await failureOf(read)).toMatchObject({ name: "ToolFailure", signalName: "SIGKILL" });
+  const error = (await failureOf(tool.done)) as ToolFailure;
+  expect(error).toMatchObject({ name: "ToolFailure", signalName: "SIGKILL" });
+  endOrphan(Number(error.lastLines));
+});

@@ -47,6 +47,18 @@ if (missing !== undefined) {
     expect(await collect(store.listFolders("many/"))).toHaveLength(1050);
   });
 
+  test("object lock retains all but a database's locks, whatever database and prefix are called", async () => {
+    const server = await s3Server();
+    const bucket = await server.createBucket({ objectLock: true });
+    const store = await open(bucket, { prefix: "a/locks/b", objectLock: { mode: "governance", days: 1 } });
+    for (const key of ["holdfast.json", "locks/backups/x/manifest.json", "timeline/2026/0000000001.json", "ehr/locks/backup.json"]) await store.put(key, Buffer.from("1"));
+    const retained = async (key: string) => {
+      const shown = await server.client.send(new GetObjectRetentionCommand({ Bucket: bucket, Key: `a/locks/b/${key}` })).catch(() => undefined);
+      return shown?.Retention?.Mode;
+    };
+    expect(await Promise.all(["holdfast.json", "locks/backups/x/manifest.json", "timeline/2026/0000000001.json", "ehr/locks/backup.json"].map(retained))).toEqual(["GOVERNANCE", "GOVERNANCE", "GOVERNANCE", undefined]);
+  });
+
   describe("storage class and encryption", () => {
     test.each([["own", 100], ["own", 9 * miB], ["sdk", 100], ["sdk", 9 * miB]] as const)("are those that were asked for, sent by %s, of a stream of %d bytes", async (uploader, total) => {
       const server = await s3Server();

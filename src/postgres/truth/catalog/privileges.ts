@@ -39,7 +39,8 @@ const ownedCatalogs: readonly Owned[] = [
   { catalog: "pg_language", owner: "lanowner", namespace: null, acl: ["lanacl", "'l'"] },
   { catalog: "pg_foreign_data_wrapper", owner: "fdwowner", namespace: null, acl: ["fdwacl", "'F'"] },
   { catalog: "pg_foreign_server", owner: "srvowner", namespace: null, acl: ["srvacl", "'S'"] },
-  { catalog: "pg_operator", owner: "oprowner", namespace: "oprnamespace" },
+  // One that another operator names and nobody made is no operator yet, and pg_dump leaves it out.
+  { catalog: "pg_operator", owner: "oprowner", namespace: "oprnamespace", where: "o.oprcode <> 0" },
   { catalog: "pg_opclass", owner: "opcowner", namespace: "opcnamespace" },
   { catalog: "pg_opfamily", owner: "opfowner", namespace: "opfnamespace" },
   { catalog: "pg_collation", owner: "collowner", namespace: "collnamespace" },
@@ -114,8 +115,11 @@ const largeObjects = (kind: string, text: string): CatalogQuery => ({
 const largeObjectOwners = largeObjects("owner", "format('%s %s', o.oid, pg_get_userbyid(o.lomowner))");
 const largeObjectGrants = largeObjects("acl", `format('%s %s', o.oid, ${grants("coalesce(o.lomacl, acldefault('L', o.lomowner))")})`);
 
-/** True for what may carry a comment or label of a user: not the server's own objects (the public schema apart), not an extension's. */
-const described = `(d.objoid >= 16384 OR d.classoid = 'pg_largeobject'::regclass OR d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200)
+/**
+ * True for what may carry a comment or label of a user: not the server's own objects (the public schema apart), not an
+ * extension's, and not what is gone: DROP SUBSCRIPTION leaves the comment behind.
+ */
+const described = `(SELECT identity IS NOT NULL FROM pg_identify_object(d.classoid, d.objoid, d.objsubid)) AND (d.objoid >= 16384 OR d.classoid = 'pg_largeobject'::regclass OR d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200)
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')
   AND NOT EXISTS (SELECT FROM pg_class t WHERE d.classoid = 'pg_class'::regclass AND t.oid = d.objoid AND t.relpersistence = 't')`;
 
