@@ -29,10 +29,11 @@ export async function checkHash(repository: Repository, manifest: Manifest, part
 }
 
 /**
- * What a restore looks at before it makes anything: every part has its size, and the small ones are unchanged, also those
- * that this restore would not read. The rows are hashed as they stream; a change in them is found then.
+ * What a restore looks at before it makes anything: every part is the one that was signed, also those that this restore
+ * would not read. An archive is a program that the server runs: it must be proved ours before its first statement, not
+ * when its last byte has come.
  */
 export async function checkBeforeRestore(repository: Repository, manifest: Manifest, signal: AbortSignal): Promise<void> {
   for (const part of manifest.parts) await checkSize(repository, manifest, part);
-  for (const part of manifest.parts) if (part.name !== "data") await checkHash(repository, manifest, part, signal);
+  for (const part of manifest.parts) await checkHash(repository, manifest, part, signal);
 }

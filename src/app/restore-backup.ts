@@ -146,7 +146,6 @@ async function restoreBeside(work: RestoreWork): Promise<Pick<RestoreResult, "ta
   let compared;
   try {
     compared = await fillAndCompare(work, beside);
-    throwIfCancelled(context.signal);
   } catch (error) {
     throw await withoutCopy(work, beside, error);
   }
@@ -178,6 +177,7 @@ async function fillAndCompare(work: RestoreWork, beside: string): ReturnType<typ
 
 /** Through sessions of its own: the one of the preflight may be hours old. @returns the name under which the former live database is kept */
 async function handOver({ context, server, options, target }: RestoreWork, beside: string): Promise<string | undefined> {
+  throwIfCancelled(context.signal);
   if (!options.swap) {
     await giveName(context, server, beside, target);
     return undefined;

@@ -180,7 +180,7 @@ export function configSchema(reading: Reading) {
       days: field(whole(1, 36_500), "How long each object is locked.", { type: "days", kind: "number", example: "30" }),
     }, { error: mapRule }).optional(),
     partSize: field(
-      measure(parseSize, "must be a size from 5MiB to 5GiB, as in 16MiB", 5 * 2 ** 20, 5 * 2 ** 30).optional(),
+      measure(parseSize, "must be a size from 8MiB to 5GiB, as in 16MiB", 8 * 2 ** 20, 5 * 2 ** 30).optional(),
       "Size of the parts of a multipart upload.",
       { type: "size", example: "32MiB", defaultText: "chosen from the database's size" },
     ),

@@ -20,8 +20,8 @@ export async function databaseProperties(session: Session): Promise<string> {
      WHERE d.datname = current_database() AND (a.grantee = 0 OR g.rolname IS NOT NULL) ORDER BY 1, 2`);
   const settings = await session.rows<{ role: string | null; name: string; value: string }>(`
     SELECT r.rolname AS role, split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value
-      FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) c
-     WHERE d.datname = current_database() AND (s.setrole = 0 OR r.rolname IS NOT NULL) ORDER BY 1, 2`);
+      FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) WITH ORDINALITY AS u(c, turn)
+     WHERE d.datname = current_database() AND (s.setrole = 0 OR r.rolname IS NOT NULL) ORDER BY r.rolname, u.turn`);
   const owner = identifier(database.owner);
   const statements = [
     `ALTER ${thisOne} OWNER TO ${owner}`,

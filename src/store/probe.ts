@@ -29,8 +29,8 @@ const lowSpace = 2 ** 30;
 
 /** Tries everything that Holdfast needs of `store`. Never rejects for what the store does: each failure is a check that is not ok. */
 export async function probeStore(store: Store, clock: Clock = { now: () => new Date() }): Promise<StoreProbe> {
-  // Objects below locks/ are never retained, so that also a store with object lock can be left clean.
-  const folder = `locks/probe-${randomBytes(6).toString("hex")}`;
+  // As if it were a lock of a database: those are never retained, so that also a store with object lock can be left clean.
+  const folder = `probe/locks/${randomBytes(6).toString("hex")}`;
   const key = `${folder}/object`;
   const text = Buffer.from(`holdfast was here at ${clock.now().toISOString()}`);
   const checks: StoreCheck[] = [];
@@ -116,7 +116,7 @@ async function streamThrough(store: Store, key: string): Promise<Finding> {
 
 async function deleteAll(store: Store, folder: string): Promise<Finding> {
   for await (const { key } of store.list(`${folder}/`)) await store.delete(key);
-  for await (const { key } of store.list(`${folder}/`)) return bad(`${key} is still there after it was deleted`, "Allow deleting, or remove the repository's folder locks/probe-… yourself.");
+  for await (const { key } of store.list(`${folder}/`)) return bad(`${key} is still there after it was deleted`, "Allow deleting, or remove the repository's folder probe/locks/ yourself.");
   return good("nothing is left");
 }
 

@@ -1,6 +1,6 @@
 /**
  * Sends an object with requests of our own: parts from buffers that are used again, each with its CRC32. Half the CPU of
- * the SDK's upload and flatter memory; see docs/decisions/0008-two-uploaders.md.
+ * the SDK's upload and flatter memory; see docs/decisions/0010-two-uploaders.md.
  */
 import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, UploadPartCommand } from "@aws-sdk/client-s3";
 

@@ -57,7 +57,6 @@ export const faultMatrix = {
   "part truncated": { run: "backup verify, restore", fault: "a part is truncated", code: "integrity", reads: "…part data: the size in bytes is …, but the manifest says …", left: noDatabase },
   "part missing": { run: "backup verify, restore", fault: "a part is missing", code: "integrity", reads: "…part data: the object is missing, but the manifest says …", left: noDatabase },
   "part changed": { run: "backup verify, restore", fault: "one byte of a part is flipped, wherever it is", code: "integrity", reads: "…part …: the SHA-256 is …, but the manifest says …", left: noDatabase },
-  "data damaged": { ...restore, fault: "one byte of the part data is flipped", code: "integrity", reads: "part data: damaged at byte … of the encrypted payload: the chunk of … fails its authentication" },
   "key changed": { run: "backup verify, restore", fault: "one byte of key.age or its signature is flipped", code: "integrity", reads: "…ehr/backups/…/key.age is damaged, unsigned, or belongs to another backup: expected a signature of it for age1… by …, found one that does not fit", left: noDatabase },
   "target not empty": { ...restore, fault: "the target is not empty", code: "refused", reads: "database … is not empty: it holds … objects", left: "the target as it was" },
   "swap unconfirmed": { ...restore, run: "restore --swap", fault: "a swap without --confirm", code: "refused", reads: "--swap replaces the live database … and was not confirmed", left: "the live database as it was" },

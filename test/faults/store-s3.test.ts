@@ -125,17 +125,17 @@ if (missing !== undefined) {
       expect(await digestOf(await store.read("data"))).toEqual(await digestOf(bytesOf(40 * miB)));
     });
 
-    test("that the server stops taking fails after the limit and removes what it can reach", async () => {
+    test("that the server stops taking fails after the stall limit and removes what it can reach", async () => {
       const server = await s3Server();
       const bucket = await server.createBucket();
       const proxy = await startProxy(server.endpoint);
-      const store = await openThrough(proxy.endpoint, bucket, { ...quick, uploader });
+      const store = await openThrough(proxy.endpoint, bucket, { uploader, partBytes: 8 * miB, requestTimeoutMs: 1_500, stallTimeoutMs: 600 });
       const writing = failureOf(store.write("data", bytesOf(200 * miB)));
       await proxy.receivedAtLeast(20 * miB);
       proxy.hang();
       const failure = await writing;
       expect(failure.code).toBe("store-failed");
-      expect(failure.message).toMatch(/does not answer \(no byte (?:moved|of the upload accepted) for 0\.[36] s\)/);
+      expect(failure.message).toContain("does not answer (no byte of the upload accepted for 0.6 s)");
       expect((await contentsOf(bucket)).objects).toBe(0);
     });
 

@@ -26,6 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     prepared = (await runTool(["bash", join(import.meta.dirname, "../harness/regression/prepare.sh")], [binaries], { env: { HOLDFAST_TEST_CACHE: process.env["HOLDFAST_TEST_CACHE"] } })).stdout.trim();
   } catch (error) {
     if (!(error instanceof ToolFailure)) throw error;
+    process.stderr.write(`skipped: ${error.lastLines}\n`);
     project.provide("regression", { missing: error.lastLines });
     return nothing;
   }

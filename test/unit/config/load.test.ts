@@ -172,7 +172,7 @@ stateDir: 7
       "repository.url is a text, but must begin with file:// or s3://",
       'repository.objectLock.mode is "soft", but must be GOVERNANCE or COMPLIANCE',
       "repository.objectLock.days (or HOLDFAST_REPOSITORY_OBJECT_LOCK_DAYS) is missing; it must be a whole number from 1 to 36500",
-      "repository.partSize is 16, but must be a size from 5MiB to 5GiB, as in 16MiB",
+      "repository.partSize is 16, but must be a size from 8MiB to 5GiB, as in 16MiB",
       "repository.requestTimeout is 30, but must be a duration from 1s to 1d with its unit, as in 30s or 5m",
       "repository.credentials.secretAccessKey (or HOLDFAST_REPOSITORY_SECRET_ACCESS_KEY) is missing; it must be a text (put numbers in quotes), { env: NAME }, { file: path } or { command: [program, argument…] }",
       'HOLDFAST_REPOSITORY_ATTEMPTS is "many", but must be a whole number from 1 to 20',

@@ -114,7 +114,7 @@ test.each([
   ["postgresql://u:p@ss@h/db", "postgresql://u:***@h/db"],
   ["postgresql://u:pa/ss?w@h/db", "postgresql://u:***@h/db"],
   ["postgresql://u@h/db?email=a@b", "postgresql://u@h/db?email=a@b"],
-  ["postgresql://u:pw@h/db?email=a@b", "postgresql://u:***@h/db?email=a@b"],
+  ["postgresql://u:pw@h/db?email=a@b", "postgresql://u:***@b"],
   ["postgresql://h:5432/db", "postgresql://h:5432/db"],
   ["host=h password = 'it\\'s' dbname=d", "host=h password = *** dbname=d"],
   ["service=ehr", "service=ehr"],
