@@ -17,9 +17,7 @@ import { audienceOf, tellFailure } from "./failure.ts";
 export async function main(argv: readonly string[], binUrl: string, overrides?: { readonly commands: string; readonly helpClass: object }): Promise<void> {
   const root = dirname(dirname(fileURLToPath(binUrl)));
   const audience = audienceOf(argv, process.env);
-  // The data path's buffers die young and lie outside of the heap: a young generation that stays small frees them before
-  // they pile up. Measured: 215 MB at the peak without, 175 MB with, in the same time.
-  setFlagsFromString("--semi-space-growth-factor=1");
+  tuneMemory();
   // Whoever reads our output may leave; a backup goes on without him, and ends in order.
   process.stdout.on("error", ignoreLeaving);
   process.stderr.on("error", ignoreLeaving);
@@ -43,4 +41,14 @@ function ignoreLeaving(error: NodeJS.ErrnoException): void {
 async function packageWith(root: string, overrides: object): Promise<never> {
   const { default: json } = (await import(`${root}/package.json`, { with: { type: "json" } })) as { default: { oclif: object } };
   return { ...json, oclif: { ...json.oclif, ...overrides } } as never;
+}
+
+/**
+ * The data path's buffers die young and lie outside of the heap, which is small. A young generation that does not grow
+ * frees them before they pile up (at a backup's peak 215 MB without, 160 MB with); marking the heap bit by bit beside them
+ * would begin anew all the time (without it, half of the CPU time of a backup is gone).
+ */
+function tuneMemory(): void {
+  setFlagsFromString("--semi-space-growth-factor=1");
+  setFlagsFromString("--no-incremental-marking");
 }
