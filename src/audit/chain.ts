@@ -116,7 +116,8 @@ async function headAt(store: Store, { key, year, sequence, bytes }: ChainObject)
     for await (const chunk of await store.read(key)) hash.update(chunk as Buffer);
     return { year, sequence, sha256: hash.digest("hex"), nextYear: year };
   }
-  const object = await store.get(key);
+  // What is chained on must stay: not the entry of a host that is about to learn that it was second.
+  const object = await store.get(key, { first: true });
   if (object === undefined) throw new HoldfastError("store-failed", `the timeline's last entry ${key} was removed while it was read`);
   return { year, sequence, sha256: sha256(object.bytes), nextYear: closedFor(decode(object.bytes)?.entry, year) ?? year };
 }

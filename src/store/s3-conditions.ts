@@ -3,7 +3,12 @@
  * bucket with versions (which object lock requires) and never matches If-Match there. The order of an object's versions
  * then decides who was first, and whoever was not takes its version back.
  */
-import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectVersionsCommand, PutObjectCommand, type PutObjectCommandInput, type PutObjectCommandOutput } from "@aws-sdk/client-s3";
+import {
+  type DeleteMarkerEntry, DeleteObjectCommand, GetObjectCommand, ListObjectVersionsCommand, type ObjectVersion, PutObjectCommand, type PutObjectCommandInput,
+  type PutObjectCommandOutput,
+} from "@aws-sdk/client-s3";
+import { randomInt } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 
 import type { S3Bucket } from "./s3-bucket.ts";
 import { httpStatusOf, serviceErrorName, triesOf } from "./s3-errors.ts";
@@ -50,32 +55,55 @@ function hasVersions<T extends Written>(written: T): written is T & { VersionId:
   return written.VersionId !== undefined && written.VersionId !== "null";
 }
 
-/** Replaces the version that was read by writing after it and looking what lies between. */
+/** Races end within one exchange with the server each; whoever met as many of them gives way. */
+const mostRaces = 20;
+
+/**
+ * Replaces the version that was read by writing after it and looking what lies between. As long as that version is
+ * there under another one, the other belongs to somebody who has yet to find out that it lost and to take it back, or
+ * who won and has yet to remove what it replaced: only the next look tells.
+ */
 async function replaceInOrder(bucket: S3Bucket, input: Input, etag: string): Promise<Written | undefined> {
-  const present = await bucket.client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: input.Key })).catch((error: unknown) => {
-    if (httpStatusOf(error) === 404) return undefined;
-    throw error;
-  });
-  // Elsewhere than in such a bucket the server's no was a true one.
-  if (present === undefined || !hasVersions(present) || bareTag(present.ETag ?? "") !== etag) return undefined;
-  const written = await bucket.client.send(new PutObjectCommand(input));
-  if (!hasVersions(written)) return undefined;
-  return (await predecessorOf(bucket, input.Key, written.VersionId)) === present.VersionId ? written : takeBack(bucket, input.Key, written.VersionId);
+  for (let race = 0; race < mostRaces; race += 1) {
+    const { versions } = await historyOf(bucket, input.Key);
+    const before = versions.find((version) => bareTag(version.ETag ?? "") === etag);
+    // Elsewhere than in such a bucket the server's no was a true one.
+    if (before === undefined || !hasVersions(before) || versions[0]?.IsLatest !== true) return undefined;
+    if (before.IsLatest === true) {
+      const written = await bucket.client.send(new PutObjectCommand(input));
+      if (!hasVersions(written)) return undefined;
+      if ((await predecessorOf(bucket, input.Key, written.VersionId)) === before.VersionId) return written;
+      await takeBack(bucket, input.Key, written.VersionId);
+    }
+    await setTimeout(randomInt(10, 100));
+  }
+  return undefined;
 }
 
 /** The version that `version` took the place of; undefined if there was no object then. */
 async function predecessorOf(bucket: S3Bucket, fullKey: string, version: string): Promise<string | undefined> {
-  const listing = await bucket.client.send(new ListObjectVersionsCommand({ Bucket: bucket.name, Prefix: fullKey }));
-  // Newest first; keys that only begin alike come after.
-  const versions = (listing.Versions ?? []).filter(({ Key: key }) => key === fullKey);
+  const { versions, deletions } = await historyOf(bucket, fullKey);
   const at = versions.findIndex(({ VersionId: id }) => id === version);
   const own = versions[at];
   const older = versions[at + 1];
   const time = (date: Date | undefined) => date?.getTime() ?? 0;
-  const deleted = listing.DeleteMarkers?.some(
-    ({ Key: key, LastModified: when }) => key === fullKey && time(when) >= time(older?.LastModified) && time(when) <= time(own?.LastModified),
-  );
-  return deleted === true ? undefined : older?.VersionId;
+  const deleted = deletions.some(({ LastModified: when }) => time(when) >= time(older?.LastModified) && time(when) <= time(own?.LastModified));
+  return deleted ? undefined : older?.VersionId;
+}
+
+/** The version that was there before all others; undefined if that is `latest`, or where something was deleted in between. */
+export async function firstVersion(bucket: S3Bucket, fullKey: string, latest: Written): Promise<string | undefined> {
+  if (!hasVersions(latest)) return undefined;
+  const { versions, deletions } = await historyOf(bucket, fullKey);
+  return versions.length > 1 && deletions.length === 0 ? versions.at(-1)?.VersionId : undefined;
+}
+
+/** What was written to a key and deleted there, newest first. */
+async function historyOf(bucket: S3Bucket, fullKey: string): Promise<{ versions: ObjectVersion[]; deletions: DeleteMarkerEntry[] }> {
+  const { Versions: versions = [], DeleteMarkers: deletions = [] } = await bucket.client.send(new ListObjectVersionsCommand({ Bucket: bucket.name, Prefix: fullKey }));
+  // Keys that only begin alike come after.
+  const own = ({ Key: key }: { Key?: string | undefined }) => key === fullKey;
+  return { versions: versions.filter(own), deletions: deletions.filter(own) };
 }
 
 /**
@@ -84,11 +112,10 @@ async function predecessorOf(bucket: S3Bucket, fullKey: string, version: string)
  */
 export async function forgetOlder(bucket: S3Bucket, fullKey: string, written: Written): Promise<void> {
   if (!hasVersions(written)) return;
-  const { Versions: versions = [] } = await bucket.client.send(new ListObjectVersionsCommand({ Bucket: bucket.name, Prefix: fullKey }));
-  const own = versions.filter(({ Key: key }) => key === fullKey);
-  const at = own.findIndex(({ VersionId: id }) => id === written.VersionId);
+  const { versions } = await historyOf(bucket, fullKey);
+  const at = versions.findIndex(({ VersionId: id }) => id === written.VersionId);
   if (at < 0) return;
-  for (const { VersionId: id } of own.slice(at + 1)) await takeBack(bucket, fullKey, id);
+  for (const { VersionId: id } of versions.slice(at + 1)) await takeBack(bucket, fullKey, id);
 }
 
 /** Deletes the version, or the object where there are no versions. */

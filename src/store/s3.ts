@@ -19,12 +19,12 @@ import type { StoreOptions } from "./options.ts";
 import { checkedBody, explained } from "./s3-body.ts";
 import { type S3Bucket, placementOf } from "./s3-bucket.ts";
 import { createClient } from "./s3-client.ts";
-import { bareTag, forgetOlder, putIf, takeBack } from "./s3-conditions.ts";
+import { bareTag, firstVersion, forgetOlder, putIf, takeBack } from "./s3-conditions.ts";
 import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
 import { hasObjectLock, isRetained, retain } from "./s3-retention.ts";
 import { abortUpload, listUploads } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
-import type { PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
+import type { GetOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
 
 /** @param prefix - without slashes around it; may be empty */
 export function openS3Store(bucket: string, prefix: string, options: StoreOptions): LockingStore {
@@ -82,10 +82,14 @@ class S3Store implements LockingStore {
     return uploadStream(this.#bucket, this.#targetOf(key).Key, source, options);
   }
 
-  async get(key: string): Promise<StoredBytes | undefined> {
+  async get(key: string, { first = false }: GetOptions = {}): Promise<StoredBytes | undefined> {
     const target = this.#targetOf(key);
     return this.#doing(`cannot read ${key}`, async () => {
-      const answer = await this.#unlessMissing(this.#bucket.client.send(new GetObjectCommand(target)));
+      const fetch = (version?: string) => this.#unlessMissing(this.#bucket.client.send(new GetObjectCommand({ ...target, VersionId: version })));
+      const latest = await fetch();
+      const older = first && latest !== undefined ? await firstVersion(this.#bucket, target.Key, latest) : undefined;
+      if (older !== undefined) await latest?.Body?.transformToByteArray();
+      const answer = older === undefined ? latest : await fetch(older);
       if (answer === undefined) return undefined;
       const chunks: Buffer[] = [];
       for await (const chunk of checkedBody(answer, key)) chunks.push(chunk);

@@ -29,6 +29,14 @@ export interface WriteOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
+export interface GetOptions {
+  /**
+   * Of an object that is only ever written with `ifAbsent`, the writer's who was first. Where a store decides that by
+   * the order of versions, a loser's shows for a moment before it is taken back.
+   */
+  readonly first?: boolean;
+}
+
 /** An upload that was begun and neither completed nor aborted. */
 export interface UnfinishedUpload {
   readonly key: string;
@@ -53,7 +61,7 @@ export interface Store {
   write(key: string, source: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<number>;
 
   /** Reads a small object whole; undefined if there is none. */
-  get(key: string): Promise<StoredBytes | undefined>;
+  get(key: string, options?: GetOptions): Promise<StoredBytes | undefined>;
 
   /** Streams an object; rejects with `not-found` before the first byte if there is none. A stalled stream is destroyed with `store-failed`. */
   read(key: string, signal?: AbortSignal): Promise<Readable>;
