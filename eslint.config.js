@@ -17,11 +17,12 @@ const layers = [
   { files: ["src/cli/**/*.ts"], forbidden: ["commands"] },
   { files: ["src/app/**/*.ts"], forbidden: ["commands", "cli"] },
   { files: ["src/*/**/*.ts"], ignores: ["src/cli/**", "src/app/**"], forbidden: ["commands", "cli", "app"] },
-  { files: ["src/process/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock"] },
-  { files: ["src/store/**/*.ts", "src/pipeline/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "catalog", "audit", "lock"] },
-  { files: ["src/config/**/*.ts"], forbidden: ["commands", "cli", "app", "postgres", "pipeline", "store", "catalog", "audit", "lock"] },
-  { files: ["src/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "process"] },
-  { files: ["commands/**/*.ts"], forbidden: ["postgres", "pipeline", "store", "catalog", "audit", "lock", "process"] },
+  { files: ["src/process/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention"] },
+  { files: ["src/store/**/*.ts", "src/pipeline/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "catalog", "audit", "lock", "drill", "retention"] },
+  { files: ["src/config/**/*.ts"], forbidden: ["commands", "cli", "app", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention"] },
+  { files: ["src/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "process"] },
+  { files: ["src/postgres/**/*.ts", "src/catalog/**/*.ts", "src/audit/**/*.ts", "src/lock/**/*.ts", "src/retention/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "drill"] },
+  { files: ["commands/**/*.ts"], forbidden: ["postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "process"] },
 ];
 
 const packageRule = (file) =>
