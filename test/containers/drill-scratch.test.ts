@@ -99,6 +99,18 @@ test("without a client on the host, the programs inside are used, and the data m
   expect(await readdir(tempDir)).toEqual([]);
 });
 
+test("an engine that does not see our folders serves through the programs inside", async () => {
+  const tempDir = await temporary();
+  const program = join(tempDir, "docker");
+  await writeFile(program, `#!/bin/bash\nexec docker "\${@/source=/source=/no/such}"\n`, { mode: 0o755 });
+  const scratch = await provisioned(optionsOf(tempDir, { command: [program] }));
+  expect(scratch.url).toBeUndefined();
+  const session = await openSession(scratch.server.target());
+  expect(await session.row("SELECT current_setting('unix_socket_directories') AS folders")).toEqual({ folders: "/var/run/postgresql" });
+  await session.close();
+  expect(await scratch.destroy()).toEqual([]);
+});
+
 test("what killed processes left in Docker is removed, what a live one uses is not", async () => {
   const tempDir = await temporary();
   const live = await provisioned(optionsOf(tempDir));
@@ -122,7 +134,7 @@ test("what killed processes left in Docker is removed, what a live one uses is n
   expect(await live.destroy()).toEqual([]);
   expect(await inDocker([live.name])).toEqual([]);
   expect(await docker("volume", "ls", "-q", "--filter", "label=holdfast.drill=killed")).toBe("");
-});
+}, 240_000);
 
 test("what is half gone goes whole", async () => {
   const tempDir = await temporary();
