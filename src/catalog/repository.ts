@@ -5,6 +5,7 @@ import { z } from "zod";
 import { HoldfastError } from "../errors.ts";
 import type { Ids } from "../ports.ts";
 import type { Store } from "../store/store.ts";
+import { foundSignature, publishSigned, readSigned } from "./authenticity.ts";
 import { backupFolder, backupId, backupKey, backupsFolder, databaseOfId, formatVersion, keyFile, manifestFile, markerKey, signatureSuffix, timelineFolder } from "./layout.ts";
 import { type Manifest, parseManifest, serializeManifest } from "./manifest.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
@@ -119,10 +120,9 @@ async function readEntry(repository: Repository, database: string, id: string): 
  */
 export async function readManifest(repository: Repository, database: string, id: string): Promise<Manifest | undefined> {
   const key = backupKey(database, id, manifestFile);
-  const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
-  if (stored === undefined) return undefined;
-  authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
-  const manifest = parseManifest(stored.bytes, key);
+  const signed = await readSigned(repository, key, { noun: "manifest", warning: "Do not restore from it" });
+  if (signed === undefined) return undefined;
+  const manifest = parseManifest(signed.bytes, key);
   if (manifest.id !== id || manifest.database !== database) {
     throw new HoldfastError("integrity", `${key} says it is backup ${manifest.id} of ${manifest.database}: it was moved or copied`, {
       hints: ["Remove this folder; the backup is where it was made, if `holdfast backup list` still shows it there."],
@@ -130,31 +130,6 @@ export async function readManifest(repository: Repository, database: string, id:
     });
   }
   return manifest;
-}
-
-function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): void {
-  if (trusted.length === 0) {
-    throw new HoldfastError("configuration", "no trusted signer is configured, so no manifest can be trusted", {
-      hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],
-    });
-  }
-  const expected = `a signature by ${trusted.map((signer) => signer.id).join(" or ")}`;
-  if (signature === undefined) {
-    throw new HoldfastError("integrity", `${key} is not signed: expected ${expected}, found no ${manifestFile}${signatureSuffix}`, {
-      hints: ["Do not restore from it: whoever can write to the repository could have put it there."],
-      details: { part: manifestFile, expected, found: "no signature" },
-    });
-  }
-  if (signerOf(bytes, signature, trusted) === undefined) {
-    throw new HoldfastError("integrity", `${key} was changed, or a stranger signed it: expected ${expected}, found ${foundSignature(signature)}`, {
-      hints: ["Do not restore from it. If the key of one of your backup hosts is missing among the trusted ones, add it to HOLDFAST_TRUSTED_SIGNERS."],
-      details: { part: manifestFile, expected, found: foundSignature(signature) },
-    });
-  }
-}
-
-function foundSignature(signature: Buffer): string {
-  return signature.byteLength === 64 ? "one that does not fit" : `${signature.byteLength} bytes that are no signature`;
 }
 
 /**
@@ -179,15 +154,7 @@ async function isEmpty(store: Store, folder: string): Promise<boolean> {
 export async function publishManifest(store: Store, manifest: Manifest, signer: Signer): Promise<void> {
   const bytes = serializeManifest(manifest);
   const key = backupKey(manifest.database, manifest.id, manifestFile);
-  await putOnce(store, key + signatureSuffix, signer.sign(bytes));
-  await putOnce(store, key, bytes);
-}
-
-/** Equal bytes that are there already are ours: a request whose answer was lost is sent again. */
-async function putOnce(store: Store, key: string, bytes: Buffer): Promise<void> {
-  if ((await store.put(key, bytes, { ifAbsent: true })) !== undefined) return;
-  if ((await store.get(key))?.bytes.equals(bytes) === true) return;
-  throw new HoldfastError("integrity", `${key} exists already`, { hints: ["Another backup took the same id; run the backup again."] });
+  await publishSigned(store, key, bytes, signer, "Another backup took the same id; run the backup again.");
 }
 
 /** What `key.age.sig` signs: the sidecar together with the one-off recipient that its backup's manifest names. */
