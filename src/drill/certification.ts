@@ -1,7 +1,7 @@
 /** A second signature over a drill's evidence: somebody reviewed it, and says so with a key. One for each key. */
 import { z } from "zod";
 
-import { publishSigned } from "../catalog/authenticity.ts";
+import { publishSigned } from "../catalog/signed-object.ts";
 import { certificationFile, certifierOf, drillKey, signatureSuffix } from "../catalog/layout.ts";
 import type { Repository } from "../catalog/repository.ts";
 import type { Signer } from "../catalog/signatures.ts";

@@ -1,5 +1,5 @@
 /** Evidence becomes evidence: chained to the drill before, signed, and published once, with its reports before it. */
-import { publishSigned, putOnce } from "../catalog/authenticity.ts";
+import { publishSigned, putOnce } from "../catalog/signed-object.ts";
 import { drillKey, evidenceFile, lockKey, reportIndexFile } from "../catalog/layout.ts";
 import type { Repository } from "../catalog/repository.ts";
 import type { Signer } from "../catalog/signatures.ts";

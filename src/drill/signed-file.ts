@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 
-import { readSigned, type SignedKind } from "../catalog/authenticity.ts";
+import { readSigned, type SignedKind } from "../catalog/signed-object.ts";
 import { drillKey } from "../catalog/layout.ts";
 import type { Repository } from "../catalog/repository.ts";
 import { HoldfastError } from "../errors.ts";
