@@ -23,6 +23,23 @@ export function formatSeconds(seconds: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** `4 h`, `45 s`, `3 d 2 h`: as {@link formatSeconds}, but without a zero at the end, and in days from two on. */
+export function formatDuration(seconds: number): string {
+  const hours = Math.round(seconds / 3600);
+  if (hours < 48) return formatSeconds(seconds).replace(/(?<=[a-z]) 0 \w+$|\.0(?= s$)/, "");
+  return `${Math.floor(hours / 24)} d${hours % 24 === 0 ? "" : ` ${hours % 24} h`}`;
+}
+
+/** `196 MB/s`; undefined where there is no time to divide by. */
+export function formatRate(bytes: number, seconds: number): string | undefined {
+  return seconds > 0 ? `${formatBytes(bytes / seconds)}/s` : undefined;
+}
+
+/** `2026-11-21 02:00:07 UTC`: a moment, in the one zone that everybody can compare. */
+export function formatInstant(instant: string): string {
+  return `${instant.slice(0, 10)} ${instant.slice(11, 19)} UTC`;
+}
+
 /** `40 512`: groups of three, as ISO 31-0 writes them; neither comma nor point means the same everywhere. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US").replaceAll(",", " ");
