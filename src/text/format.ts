@@ -64,3 +64,8 @@ export function readable(text: string): string {
 export function printable(text: string): string {
   return text.replace(/\r\n/g, "\n").replace(/[^\P{Cc}\n\t]|[\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
 }
+
+/** "1 table", "2 tables", "3 indexes". */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
