@@ -6,7 +6,7 @@ import { HoldfastError } from "../errors.ts";
 import { createDatabaseLike } from "../postgres/databases.ts";
 import { openAdminSession } from "../postgres/server.ts";
 import { SqlError } from "../postgres/session.ts";
-import { counted, formatBytes } from "../text/format.ts";
+import { counted } from "../text/format.ts";
 import { checkContents } from "./check-contents.ts";
 import { checkHash, checkSize } from "./check-parts.ts";
 
@@ -53,13 +53,13 @@ export async function fetchAndOpen({ context, workplace: { repository }, journal
         await checkHash(repository, manifest, part, signal, (bytes) => { reporter.emit({ type: "progress", step: "fetch", bytes: done + bytes, total: stored }); });
         done += part.bytes;
       }
-    }, () => ({ detail: `${counted(manifest.parts.length, "part")}, ${formatBytes(stored)}`, compared: manifest.parts.length })),
+    }, () => ({ detail: `${counted(manifest.parts.length, "part")}, ${counted(stored, "byte")}`, compared: manifest.parts.length })),
   );
   await journal.phase("decrypt", plainBytes(manifest), () =>
     journal.essential(
       essentials.archive,
       () => checkContents(context, repository, manifest, identity, (bytes, total) => { reporter.emit({ type: "progress", step: "decrypt", bytes, total }); }),
-      () => ({ detail: `${counted(manifest.parts.length, "part")} read to the end, ${formatBytes(plainBytes(manifest))}`, compared: manifest.parts.length }),
+      () => ({ detail: `${counted(manifest.parts.length, "part")} read to the end, ${counted(plainBytes(manifest), "byte")}`, compared: manifest.parts.length }),
     ),
   );
   return identity;
