@@ -1,4 +1,5 @@
 /** How operators say which backup they mean. */
+import type { DrillName } from "../app/show-drills.ts";
 import type { BackupChoice } from "../catalog/choice.ts";
 import { HoldfastError } from "../errors.ts";
 
@@ -9,6 +10,11 @@ export function parseChoice(id: string | undefined, asOf?: string): BackupChoice
     return { asOf: parseInstant(asOf) };
   }
   if (id === undefined) throw new HoldfastError("usage", "no backup was named", { hints: ["Name an id, `latest`, or --as-of TIME; `holdfast backup list` shows what there is."] });
+  return id === "latest" ? { latest: true } : { id };
+}
+
+/** `latest`, or the id of a drill. */
+export function parseDrill(id: string): DrillName {
   return id === "latest" ? { latest: true } : { id };
 }
 
