@@ -5,7 +5,7 @@ import type { Evidence } from "./evidence.ts";
 import { columnChart, decimalSteps, secondSteps, spanBar } from "./report-chart.ts";
 import { outcomeWords } from "./report-checks.ts";
 import { earlierDrills, forecastText, phaseFacts, type TrendFact, trendFacts } from "./report-facts.ts";
-import { badge, moment, section, table } from "./report-html-parts.ts";
+import { badge, moment, prose, section, table } from "./report-html-parts.ts";
 
 export function phasesSection(evidence: Evidence): Html {
   const phases = phaseFacts(evidence);
@@ -30,7 +30,7 @@ export function trendSection(evidence: Evidence): Html {
 ${trendChart("Recovery time", drills, ({ seconds }) => seconds, secondSteps, formatDuration, limit)}${trendChart("Size of the dump", drills, ({ bytes }) => bytes, decimalSteps, formatBytes)}</div>
 <p class="legend">The last column is this drill. A hollow column did not pass: × failed, ? could not verify.</p>
 `,
-    table("trend", ["Newest first.", earlierDrills(evidence)].filter((text) => text !== undefined).join(" "), columns, [{ rows }]));
+    table("trend", ["The drills in numbers, newest first.", earlierDrills(evidence)].filter((text) => text !== undefined).join(" "), columns, [{ rows }]));
 }
 
 type Limit = Parameters<typeof columnChart>[0]["limit"];
@@ -47,6 +47,6 @@ ${columnChart({ label, points, steps, format, limit, ends })}</figure>
 export function forecastSection(evidence: Evidence): Html {
   const misses = evidence.forecast?.missesObjective === true ? html`<p>${badge("fail", "will miss its objective")}</p>
 ` : undefined;
-  return section("forecast", "Forecast", misses, html`<p>${forecastText(evidence)}</p>
+  return section("forecast", "Forecast", misses, html`<p>${prose(forecastText(evidence))}</p>
 `);
 }

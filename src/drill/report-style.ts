@@ -20,6 +20,7 @@ h3{margin:2rem 0 .5rem;font-size:1rem;font-weight:600}
 dl,dd,ul,ol,figure{margin:0;padding:0}
 code,pre,.id{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;font-size:.875em}
 time{white-space:nowrap}
+.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .masthead,footer{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 2rem;color:var(--soft);font-size:.875rem}
 .masthead p,footer p{margin:0}
 footer{margin-top:3.25rem;padding-top:.75rem;border-top:1px solid var(--line)}
@@ -40,7 +41,7 @@ const verdict = html`
 .troubles strong{display:block}
 .more{color:var(--soft)}
 .verdict .more{color:inherit}
-.head{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:1rem 2rem;margin-top:1.75rem}
+.head{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:1rem 2rem;margin-top:1.75rem}
 dt{color:var(--soft);font-size:.8125rem}
 .verdict dt{color:inherit}
 .objectives{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr));gap:2rem 3rem}
@@ -106,9 +107,8 @@ table,tbody,tbody tr,tbody th,tbody td,caption{display:block}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 tbody tr{display:flex;flex-wrap:wrap;gap:.15rem 1.25rem;padding:.7rem 0;border-bottom:1px solid var(--line)}
 tbody tr.group{padding:1.5rem 0 .5rem}
-tbody tbody:nth-of-type(1) .group{padding-top:.5rem}
-tbody th,tbody td,.group th,tbody:nth-of-type(1) .group th{padding:0;border:0}
-table tbody th,.checks td:nth-of-type(2),td.bar{width:100%}
+tbody th,tbody td,tbody:nth-of-type(n) .group th{padding:0;border:0}
+table.checks tbody th,table.left tbody th,table.actions tbody th,tbody th,.checks td:nth-of-type(2),td.bar{width:100%}
 td.number{text-align:left}
 td.number::before{content:attr(data-title) " ";color:var(--soft)}
 .actions td::before{content:attr(data-title) ": ";color:var(--soft)}
@@ -122,12 +122,16 @@ const paper = html`
 :root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#4a4f55;--line:#c9c9c9;--quiet:#f3f3f3;--bar:#4a6785;--past:#a3b3c4;
 --pass:#17663a;--pass-ground:#fff;--fail:#a3222b;--fail-ground:#fff;--unverified:#7a4d00;--unverified-ground:#fff;--left-out:#4a4f55}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-html{font-size:10pt}
+html{font-size:9.5pt}
+th,td{padding-top:.35rem;padding-bottom:.35rem}
+.record>div{padding:.3rem 0}
 body{max-width:none;padding:0}
 .verdict{padding:1rem 1.25rem;border:1px solid var(--tone);border-top-width:4px}
-h2{margin-top:2rem}
-h2,h3,caption,.group{break-after:avoid}
-tr,.objective,figure,.steps li,.review,.record>div{break-inside:avoid}
+h2{margin-top:1.9rem}
+h2,h3,caption,thead,.group{break-after:avoid}
+tbody,footer{break-before:avoid}
+tbody+tbody{break-before:auto}
+table.left,table.phases,table.actions,tr,.objective,figure,.steps li,.review,.record>div{break-inside:avoid}
 p{orphans:3;widows:3}
 }
 `;
