@@ -3,7 +3,7 @@ import type { DatabaseLedger, DrillRecord } from "../app/show-drills.ts";
 import type { Certification } from "../drill/certification.ts";
 import type { Evidence, Verdict } from "../drill/evidence.ts";
 import type { LedgerDrill, LedgerRow } from "../drill/ledger.ts";
-import { formatBytes, formatSeconds } from "./format.ts";
+import { formatBytes, formatSeconds } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 /** The shape that `drill list` and `drill show` share. */
