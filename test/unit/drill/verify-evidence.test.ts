@@ -108,7 +108,7 @@ describe("removed evidence is missed", () => {
   test("and a drill that ended without a verdict is no tampering", async () => {
     const { verify, store, ids } = await fourDrills();
     const id = "drill-ehr-20260601T020000Z-0000";
-    const begun = { format: 1, kind: "holdfast-drill-begun", id, database: "ehr", backup: null, host: "db1", user: "drill", pid: 4711, startedAt: "2026-06-01T02:00:00.000Z", expires: "2026-06-01T14:00:00.000Z" };
+    const begun = { format: 1, kind: "holdfast-drill-begun", id, database: "ehr", backup: null, host: "db1", user: "drill", pid: 4711, started: "1", space: "", startedAt: "2026-06-01T02:00:00.000Z", expires: "2026-06-01T14:00:00.000Z" };
     await store.put(drillKey("ehr", id, "begun.json"), textOf(begun));
     expect(await verify()).toMatchObject({ drills: 5, proven: 4, problems: [] });
     expect(ids).toHaveLength(4);
