@@ -86,13 +86,13 @@ const charts = html`
 .track{fill:var(--line)}.fill{fill:var(--bar)}
 .objective .fill{fill:var(--tone)}.mark{fill:var(--ink)}
 .trends{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1.5rem 3rem}
-figcaption{margin-bottom:.5rem;font-weight:500}
+figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;margin-bottom:.5rem;font-weight:500}
+figcaption span{color:var(--soft);font-size:.875rem;font-weight:400}
 .chart{display:grid;grid-template-columns:68px minmax(0,1fr)}
 .chart svg{display:block}
 .chart text{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}
 .grid{stroke:var(--line)}
 .chart .limit{stroke:var(--ink);stroke-dasharray:4 3}
-.chart text.limit{fill:var(--ink);stroke:var(--paper);stroke-width:4px;stroke-dasharray:none;paint-order:stroke}
 .column{fill:var(--past)}.column.last{fill:var(--bar)}
 .column.fail,.column.unverified{fill:var(--paper);stroke:var(--tone);stroke-width:1.5}
 .column.unverified{stroke-dasharray:3 2}
