@@ -87,7 +87,7 @@ function judge({ label, policy, members }: Group, now: Date): Judged[] {
     return {
       backup,
       uncounted: not === undefined ? undefined : [not],
-      keeps: [...(wanted.get(backup) ?? []), ...(age < policy.minimumAgeMs ? [`younger than ${spell(policy.minimumAgeMs)}, the minimum age`] : [])],
+      keeps: [...(wanted.get(backup) ?? []), ...(age < policy.minimumAgeMs && policy.minimumAgeMs > 0 ? [`younger than ${spell(policy.minimumAgeMs)}, the minimum age`] : [])],
       otherwise: [not ?? `no rule${label === null ? "" : ` for the label ${label}`} keeps it (${rulesInWords(policy)})`, `${spellAge(age)} old, past the minimum age${policy.minimumAgeMs > 0 ? ` of ${spell(policy.minimumAgeMs)}` : ""}`],
     };
   });
