@@ -39,6 +39,8 @@ export interface Scratch {
   readonly database: string;
   /** Of that database, for a smoke test on this host; secret. Undefined where it cannot be reached from here. */
   readonly url: string | undefined;
+  /** Told when the copy is complete, before it is looked at. */
+  copied?(): Promise<void>;
   /**
    * Removes everything that belongs to it, also what was made with it (roles on a shared server). Not cancelled by the drill's signal.
    * @returns what is still there, looked for afterwards; empty is the proof that it is gone
