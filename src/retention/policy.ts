@@ -1,7 +1,8 @@
 /** Which backups a policy asks to keep, and the limits that no policy passes. */
 import { HoldfastError } from "../errors.ts";
+import { isTimeZone } from "../time-zone.ts";
 import type { VerificationLevel } from "./backup.ts";
-import { isTimeZone, periods } from "./calendar.ts";
+import { periods } from "./calendar.ts";
 
 /** Durations in milliseconds; counts are whole numbers, 0 for none. */
 export interface RetentionRules {

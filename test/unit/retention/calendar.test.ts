@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { calendar, isTimeZone } from "../../../src/retention/calendar.ts";
+import { calendar } from "../../../src/retention/calendar.ts";
+import { isTimeZone } from "../../../src/time-zone.ts";
 
 const berlin = calendar("Europe/Berlin");
 const at = (text: string): Date => new Date(text);
