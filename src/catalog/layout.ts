@@ -12,6 +12,8 @@ export const signatureSuffix = ".sig";
 export const backupsFolder = (database: string): string => `${database}/backups/`;
 export const backupFolder = (database: string, id: string): string => `${backupsFolder(database)}${id}/`;
 export const backupKey = (database: string, id: string, file: string): string => `${backupFolder(database, id)}${file}`;
+export const holdKey = (database: string, id: string): string => `${database}/holds/${id}.json`;
+export const checkpointsFolder = (database: string): string => `${database}/checkpoints/`;
 export const lockKey = (database: string, name: string): string => `${database}/locks/${name}.json`;
 
 /** A part's file name says how to open it, from the right: age, then zstd, then what is inside. */
