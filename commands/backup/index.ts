@@ -5,7 +5,7 @@ import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.t
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { type PruneJson, pruneJson, summarizePrune } from "../../src/cli/prune-view.ts";
-import { formatBytes, formatCount, formatSeconds } from "../../src/cli/format.ts";
+import { formatBytes, formatCount, formatSeconds } from "../../src/text/format.ts";
 
 export default class Backup extends BaseCommand {
   static override summary = "Back up a database: dump, compress, encrypt, store, sign";

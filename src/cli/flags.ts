@@ -20,3 +20,5 @@ export const holdReasonFlag = Flags.string({ summary: "why, for the record and t
 export const backupIdArg = Args.string({ description: "id of a backup", name: "ID", required: true, ignoreStdin: true });
 
 export const backupArg = Args.string({ description: "id of a backup, or latest", name: "ID", ignoreStdin: true });
+
+export const drillArg = Args.string({ description: "id of a drill, or latest", name: "ID", ignoreStdin: true, required: true });
