@@ -113,6 +113,12 @@ export function drillSchema<U extends z.ZodType<string>>(url: () => U) {
     ),
     smoke: smoke.optional(),
     plan: field(text().optional(), "Reference of the contingency plan's section that the drills test, for the evidence.", { type: "text", example: "CP-7 section 4.2" }),
+    owner: field(text().optional(), "Who has to see to it that what a drill found is mended, for the evidence's corrective actions.", { type: "text", example: "database on-call" }),
+    correctWithin: field(
+      measure((given) => days(given), "must be whole days from 1d to 3650d", 1, 3650).default(drillDefaults.correctWithinDays),
+      "Days in which what a drill found has to be mended.",
+      { type: "days", example: "7d", defaultText: "14d", at: "correctWithinDays" },
+    ),
     requirement: field(text().default(drillDefaults.requirement), "The rule that the drills answer, for the evidence.", { type: "text", example: "45 CFR 164.308(a)(7)(ii)(D)" }),
   }, { error: mapRule }).superRefine(({ scratch, server }, context) => {
     if (scratch === "server" && server === undefined) context.addIssue({ code: "custom", message: "scratch is server, but no server is named" });
@@ -126,9 +132,9 @@ function days(text: string): number | undefined {
 
 type ParsedDrill = z.output<ReturnType<typeof drillSchema<z.ZodType<string>>>>;
 
-export function drillSettings({ scratch, server, plan, ttl, rto, rpo, every, smoke: tested, ...rest }: ParsedDrill): DrillSettings {
+export function drillSettings({ scratch, server, plan, ttl, rto, rpo, every, correctWithin, smoke: tested, owner, ...rest }: ParsedDrill): DrillSettings {
   const kept: readonly Assertion[] = rest.assertions;
-  return { ...rest, scratch, server, plan, ttlMs: ttl, rtoMs: rto, rpoMs: rpo, everyDays: every, assertions: kept, smoke: tested && smokeTest(tested) };
+  return { ...rest, scratch, server, plan, owner, correctWithinDays: correctWithin, ttlMs: ttl, rtoMs: rto, rpoMs: rpo, everyDays: every, assertions: kept, smoke: tested && smokeTest(tested) };
 }
 
 function smokeTest({ command, http, timeout }: z.output<typeof smoke>): SmokeTest {

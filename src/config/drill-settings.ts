@@ -48,6 +48,10 @@ export interface DrillSettings {
   readonly requirement: string;
   /** Days between two drills before the next is overdue. */
   readonly everyDays: number;
+  /** Who has to see to it that what a drill found is mended. */
+  readonly owner: string | undefined;
+  /** Days in which that has to be done. */
+  readonly correctWithinDays: number;
 }
 
 /** What holds where the configuration says nothing. A drill needs no objective to be worth running, but it is due every month. */
@@ -65,4 +69,6 @@ export const drillDefaults: DrillSettings = {
   plan: undefined,
   requirement: "45 CFR 164.308(a)(7)(ii)(D)",
   everyDays: 31,
+  owner: undefined,
+  correctWithinDays: 14,
 };

@@ -2,6 +2,7 @@
  * A throwaway PostgreSQL server from the machine's own binaries, for the quickstart, drills and tests: its own folder
  * (0700), its own Unix socket, no durability. TCP only where asked, and then on the loopback address only.
  */
+import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -72,7 +73,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "holdfast-pg-")));
   const data = join(folder, "data");
   const socket = folder;
-  const password = "throwaway";
+  const password = randomBytes(12).toString("hex");
   const port = await freePort();
   const stop = async (): Promise<void> => {
     await runTool([join(options.binaries, "pg_ctl")], ["-D", data, "-m", "immediate", "-w", "stop"], { ...as, cwd: "/" }).catch(() => undefined);
