@@ -2,8 +2,10 @@
 import type { Manifest } from "../catalog/manifest.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { checkAssertion } from "../drill/assertions.ts";
+import { checkCanary } from "../drill/canary.ts";
 import { comparesSomething, comparisonChecks, findingOf } from "../drill/comparison-checks.ts";
 import type { DrillJournal, PlannedCheck } from "../drill/journal.ts";
+import { runSmokeTest } from "../drill/smoke.ts";
 import { HoldfastError } from "../errors.ts";
 import { parseDatabaseUrl } from "../postgres/connection.ts";
 import { openSession } from "../postgres/session.ts";
@@ -50,15 +52,17 @@ export function requireSomethingToCompare(manifest: Manifest, { drill }: Databas
 }
 
 /** Looks at the finished copy; the smoke test comes last, since it may write. */
-export async function checkCopy(work: RestoreWork, journal: DrillJournal, database: DatabaseConfig, url: string | undefined): Promise<void> {
+export async function checkCopy(work: RestoreWork, journal: DrillJournal, database: DatabaseConfig, { url, drill }: { readonly url: string | undefined; readonly drill: string }): Promise<void> {
   const { manifest, server, target, context: { signal } } = work;
   const reading = await journal.essential(essentials.comparison, () => readCopy(work, target), ({ tables, objects }) => ({ detail: `${counted(tables.length, "table")} and ${counted(objects, "definition")} read` }));
   for (const check of comparisonChecks) await journal.check(check, () => Promise.resolve(findingOf(check, { expected: manifest.truth, ...reading })));
   const session = await openSession(server.target(target), { signal });
   try {
+    await journal.check(canary, () => checkCanary(session, manifest.truth));
     const { schema } = parseDatabaseUrl(database.url);
     for (const assertion of database.drill.assertions) await journal.check(assertionCheck(assertion), () => checkAssertion(session, assertion, { schema }));
   } finally {
     await session.close();
   }
+  await journal.check(smoke, async () => (database.drill.smoke === undefined ? { outcome: "left-out", detail: "no smoke test is configured" } : runSmokeTest(database.drill.smoke, { url, signal, drill })));
 }
