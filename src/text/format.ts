@@ -47,8 +47,8 @@ export function formatCount(count: number): string {
 }
 
 const quoted = /"[^"]*"|`[^`]*`/.source;
-const counted = /(?<![^\s(])(\d{4,}) (bytes|rows|tables|entries|objects)(?![\w"'`-])/.source;
-const numbers = new RegExp(`${quoted}|${counted}`, "g");
+const amount = /(?<![^\s(])(\d{4,}) (bytes|rows|tables|entries|objects)(?![\w"'`-])/.source;
+const numbers = new RegExp(`${quoted}|${amount}`, "g");
 
 /**
  * Makes the exact numbers of the domain's messages readable: `58777525 bytes` as `58.8 MB`, `1500000 rows` as
@@ -64,4 +64,9 @@ export function readable(text: string): string {
 /** Text from elsewhere (a name in a database, a tool's last words) cannot move the cursor, colour the screen or turn the writing. */
 export function printable(text: string): string {
   return text.replace(/\r\n/g, "\n").replace(/[^\P{Cc}\n\t]|[\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
+}
+
+/** "1 table", "2 tables", "3 indexes": exact, for the domain's messages; {@link readable} groups the digits. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
 }
