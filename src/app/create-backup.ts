@@ -2,9 +2,10 @@
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { writeKeySidecar } from "../catalog/key-sidecar.ts";
 import { lockKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, storedBytes } from "../catalog/manifest.ts";
-import { freeBackupId, publishManifest, removeBackup, removeUnfinished, writeKeySidecar } from "../catalog/repository.ts";
+import { freeBackupId, publishManifest, removeBackup, removeUnfinished } from "../catalog/repository.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
 import { acquireLock } from "../lock/lease.ts";

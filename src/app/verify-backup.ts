@@ -1,6 +1,7 @@
 /** The story of a verification, in three levels: what is there, that it is unchanged, that it opens and is whole. */
 import { type Manifest, type Part, partNamed } from "../catalog/manifest.ts";
-import { type BackupChoice, listBackups, readKeySidecar, type Repository } from "../catalog/repository.ts";
+import { readKeySidecar } from "../catalog/key-sidecar.ts";
+import { type BackupChoice, listBackups, type Repository } from "../catalog/repository.ts";
 import { HoldfastError, messageOf } from "../errors.ts";
 import { runStep } from "../ports.ts";
 import { countArchiveRows, readThrough } from "../postgres/archive.ts";

@@ -5,9 +5,12 @@ import { z } from "zod";
 import { HoldfastError } from "../errors.ts";
 import type { Ids } from "../ports.ts";
 import type { Store } from "../store/store.ts";
+import { foundSignature } from "./key-sidecar.ts";
 import { backupFolder, backupId, backupKey, backupsFolder, databaseOfId, formatVersion, keyFile, manifestFile, markerKey, signatureSuffix, timelineFolder } from "./layout.ts";
 import { type Manifest, parseManifest, serializeManifest } from "./manifest.ts";
+import { readShredRecord, wasShredded } from "./shredded.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
+import { describeWindow, isValidAt } from "./signer-window.ts";
 
 const formatSchema = z.looseObject({ format: z.number() });
 const markerSchema = z.object({ format: z.literal(formatVersion), id: z.uuid(), createdAt: z.string() });
@@ -121,8 +124,9 @@ export async function readManifest(repository: Repository, database: string, id:
   const key = backupKey(database, id, manifestFile);
   const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
   if (stored === undefined) return undefined;
-  authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
+  const signer = authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
   const manifest = parseManifest(stored.bytes, key);
+  requireInTime(signer, manifest, key);
   if (manifest.id !== id || manifest.database !== database) {
     throw new HoldfastError("integrity", `${key} says it is backup ${manifest.id} of ${manifest.database}: it was moved or copied`, {
       hints: ["Remove this folder; the backup is where it was made, if `holdfast backup list` still shows it there."],
@@ -132,7 +136,7 @@ export async function readManifest(repository: Repository, database: string, id:
   return manifest;
 }
 
-function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): void {
+function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): TrustedSigner {
   if (trusted.length === 0) {
     throw new HoldfastError("configuration", "no trusted signer is configured, so no manifest can be trusted", {
       hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],
@@ -145,16 +149,21 @@ function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: rea
       details: { part: manifestFile, expected, found: "no signature" },
     });
   }
-  if (signerOf(bytes, signature, trusted) === undefined) {
-    throw new HoldfastError("integrity", `${key} was changed, or a stranger signed it: expected ${expected}, found ${foundSignature(signature)}`, {
-      hints: ["Do not restore from it. If the key of one of your backup hosts is missing among the trusted ones, add it to HOLDFAST_TRUSTED_SIGNERS."],
-      details: { part: manifestFile, expected, found: foundSignature(signature) },
-    });
-  }
+  const signer = signerOf(bytes, signature, trusted);
+  if (signer) return signer;
+  throw new HoldfastError("integrity", `${key} was changed, or a stranger signed it: expected ${expected}, found ${foundSignature(signature)}`, {
+    hints: ["Do not restore from it. If the key of one of your backup hosts is missing among the trusted ones, add it to HOLDFAST_TRUSTED_SIGNERS."],
+    details: { part: manifestFile, expected, found: foundSignature(signature) },
+  });
 }
 
-function foundSignature(signature: Buffer): string {
-  return signature.byteLength === 64 ? "one that does not fit" : `${signature.byteLength} bytes that are no signature`;
+/** A manifest is signed when its run has finished. Whoever holds a retired key can still date one back: see docs/keys.md. */
+function requireInTime(signer: TrustedSigner, { finishedAt }: Manifest, key: string): void {
+  if (isValidAt(signer, new Date(finishedAt))) return;
+  throw new HoldfastError("integrity", `${key} is of ${finishedAt} and signed by ${signer.id}, which counted ${describeWindow(signer)} only`, {
+    hints: ["Do not restore from it. If that host was late with its new key, correct the dates in HOLDFAST_TRUSTED_SIGNERS; else find out who used the retired one."],
+    details: { part: manifestFile, signer: signer.id, expected: describeWindow(signer), found: finishedAt },
+  });
 }
 
 /**
@@ -190,41 +199,6 @@ async function putOnce(store: Store, key: string, bytes: Buffer): Promise<void> 
   throw new HoldfastError("integrity", `${key} exists already`, { hints: ["Another backup took the same id; run the backup again."] });
 }
 
-/** What `key.age.sig` signs: the sidecar together with the one-off recipient that its backup's manifest names. */
-function keySignatureInput(recipient: string, sidecar: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from(`${recipient}\n`), sidecar]);
-}
-
-export async function writeKeySidecar(store: Store, backup: { database: string; id: string }, recipient: string, sidecar: Buffer, signer: Signer): Promise<void> {
-  const key = backupKey(backup.database, backup.id, keyFile);
-  await store.put(key, sidecar);
-  await store.put(key + signatureSuffix, signer.sign(keySignatureInput(recipient, sidecar)));
-}
-
-/**
- * Reads the key sidecar of a backup and checks that it is this backup's own, without any identity.
- * @throws HoldfastError `integrity` when it is missing, damaged, or belongs to another backup
- */
-export async function readKeySidecar(repository: Repository, manifest: Manifest): Promise<Buffer> {
-  const key = backupKey(manifest.database, manifest.id, keyFile);
-  const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
-  if (stored === undefined) {
-    throw new HoldfastError("integrity", `${key} is missing: the backup was shredded, or somebody removed it`, {
-      hints: ["Without it nobody can open the backup. Put it back from a copy of the repository, if there is one."],
-      details: { part: keyFile, expected: "present", found: "missing" },
-    });
-  }
-  if (signature === undefined || signerOf(keySignatureInput(manifest.encryption.recipient, stored.bytes), signature.bytes, repository.trusted) === undefined) {
-    const expected = `a signature of it for ${manifest.encryption.recipient} by ${repository.trusted.map((signer) => signer.id).join(" or ")}`;
-    const found = signature === undefined ? `no ${keyFile}${signatureSuffix}` : foundSignature(signature.bytes);
-    throw new HoldfastError("integrity", `${key} is damaged, unsigned, or belongs to another backup: expected ${expected}, found ${found}`, {
-      hints: ["Do not count on this backup. Put key.age and its signature back from a copy of the repository, if there is one."],
-      details: { part: keyFile, expected, found },
-    });
-  }
-  return stored.bytes;
-}
-
 const exampleTime = new Date("2026-11-21T02:00:00Z");
 
 /** Which backup is meant: an id, or the newest one (`latest`), or the newest not after an instant. */
@@ -243,6 +217,8 @@ export async function chooseBackup(repository: Repository, database: string, cho
     }
     const manifest = await readManifest(repository, owner, choice.id);
     if (manifest) return manifest;
+    const shredded = await readShredRecord(repository, owner, choice.id);
+    if (shredded) throw wasShredded(shredded);
     throw new HoldfastError("not-found", `no backup ${choice.id} in ${repository.store.url}`, { hints: ["`holdfast backup list` shows what there is."] });
   }
   const entries = await listBackups(repository, database);

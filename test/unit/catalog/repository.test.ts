@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 
+import { readKeySidecar } from "../../../src/catalog/key-sidecar.ts";
 import { backupFolder, backupId, manifestFile, markerKey } from "../../../src/catalog/layout.ts";
 import { serializeManifest } from "../../../src/catalog/manifest.ts";
-import { type CatalogEntry, chooseBackup, databasesIn, freeBackupId, initRepository, listBackups, openRepository, publishManifest, readKeySidecar, readManifest, removeBackup, removeUnfinished } from "../../../src/catalog/repository.ts";
+import { type CatalogEntry, chooseBackup, databasesIn, freeBackupId, initRepository, listBackups, openRepository, publishManifest, readManifest, removeBackup, removeUnfinished } from "../../../src/catalog/repository.ts";
 import { memoryStore } from "../../harness/memory-store.ts";
 import { type Catalog, freshCatalog, freshKeys, manifestOf } from "./fixture.ts";
 
