@@ -1,7 +1,9 @@
 /** The story of a verification, in three levels: what is there, that it is unchanged, that it opens and is whole. */
 import { type Manifest, type Part, partNamed } from "../catalog/manifest.ts";
+import type { BackupChoice } from "../catalog/choice.ts";
 import { readKeySidecar } from "../catalog/key-sidecar.ts";
-import { type BackupChoice, listBackups, type Repository } from "../catalog/repository.ts";
+import { listBackups } from "../catalog/listing.ts";
+import type { Repository } from "../catalog/repository.ts";
 import { HoldfastError, messageOf } from "../errors.ts";
 import { runStep } from "../ports.ts";
 import { countArchiveRows, readThrough } from "../postgres/archive.ts";

@@ -9,6 +9,7 @@ import { z } from "zod";
 
 import { HoldfastError } from "../errors.ts";
 import type { Store, StoredBytes } from "../store/store.ts";
+import { foundSignature } from "./authenticity.ts";
 import { backupKey, formatVersion, keyFile, keyRecordFile, signatureSuffix } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
@@ -157,8 +158,4 @@ function unsigned(trusted: readonly TrustedSigner[], manifest: Manifest, key: st
     hints: ["Do not count on this backup. Put key.age and its signature back from a copy of the repository, if there is one."],
     details: { part: keyFile, expected, found },
   });
-}
-
-export function foundSignature(signature: Buffer): string {
-  return signature.byteLength === 64 ? "one that does not fit" : `${signature.byteLength} bytes that are no signature`;
 }
