@@ -70,7 +70,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
   try {
     return await recorded(context, workplace, action, async (subject) => {
       const recipients = parseRecipients(context.config.recipients);
-      const signer = await requireSigner(context.config);
+      const signer = await requireSigner(context.config, clock.now());
       reporter.emit({ type: "plan", steps });
       const server = await runStep(reporter, "inspect", () => inspect(context, workplace, database), describeServer);
       const lock = await acquireLock(workplace.repository.store, lockKey(database.name, "backup"), {

@@ -7,7 +7,8 @@ import { type Context, openWorkplace, repositoryLocation, type Workplace } from 
 
 export interface Action {
   readonly action: string;
-  readonly subject: { database?: string; backup?: string; target?: string };
+  /** What else an action names, as the recipients that a rewrap adds, is its own. */
+  readonly subject: { database?: string; backup?: string; target?: string; [other: string]: string | undefined };
   readonly reason?: string | undefined;
 }
 

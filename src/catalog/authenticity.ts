@@ -27,6 +27,13 @@ export async function readManifest(repository: Repository, database: string, id:
   return manifest;
 }
 
+/** Whose signature a manifest really carries, whatever it says itself; undefined if none that we trust. */
+export async function manifestSigner({ store, trusted }: Repository, database: string, id: string): Promise<TrustedSigner | undefined> {
+  const key = backupKey(database, id, manifestFile);
+  const [stored, signature] = await Promise.all([store.get(key), store.get(key + signatureSuffix)]);
+  return stored && signature && signerOf(stored.bytes, signature.bytes, trusted);
+}
+
 function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): TrustedSigner {
   if (trusted.length === 0) {
     throw new HoldfastError("configuration", "no trusted signer is configured, so no manifest can be trusted", {

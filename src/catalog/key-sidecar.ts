@@ -13,6 +13,7 @@ import { foundSignature } from "./authenticity.ts";
 import { backupKey, formatVersion, keyFile, keyRecordFile, signatureSuffix } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
+import { readShredRecord, type ShredRecord } from "./shredded.ts";
 import { openRecord, sealRecord } from "./signed-record.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
 import { describeWindow, isValidAt } from "./signer-window.ts";
@@ -73,19 +74,24 @@ export async function replaceKeySidecar(repository: Repository, manifest: Manife
   const signature = signer.sign(signatureInput(recipient, sidecar));
   const record: KeyRecord = { kind: "key", format: formatVersion, id, database, recipient, keyRecipients: [...keyRecipients], keySha256: sha256(sidecar), rewrappedAt: at.toISOString() };
   const key = (file: string): string => backupKey(database, id, file);
-  await settle(repository, manifest);
+  await settleKeySidecar(repository, manifest);
   await store.put(key(keyRecordFile), sealRecord(record, signer, { keySignature: signature.toString("base64") }));
   await store.put(key(keyFile), sidecar);
   await store.put(key(keyFile + signatureSuffix), signature);
 }
 
-/** A rewrap that was killed may have left the signature of `key.age` in `key.json` alone, which is about to be replaced. */
-async function settle(repository: Repository, manifest: Manifest): Promise<void> {
+/**
+ * A rewrap that was killed may have left the signature of `key.age` in `key.json` alone: puts it in its own place.
+ * @returns whether there was anything to do
+ */
+export async function settleKeySidecar(repository: Repository, manifest: Manifest): Promise<boolean> {
   const { store } = repository;
   const key = backupKey(manifest.database, manifest.id, keyFile);
   const [sidecar, signature, next] = await Promise.all([store.get(key), store.get(key + signatureSuffix), coming(store, manifest)]);
-  if (sidecar === undefined || next === undefined || signature?.bytes.equals(next) === true) return;
-  if (signedBy(repository, manifest, sidecar, next)) await store.put(key + signatureSuffix, next);
+  if (sidecar === undefined || next === undefined || signature?.bytes.equals(next) === true) return false;
+  if (!signedBy(repository, manifest, sidecar, next)) return false;
+  await store.put(key + signatureSuffix, next);
+  return true;
 }
 
 /** A rewrap may pass between our two reads: then the next look fits. */
@@ -99,7 +105,7 @@ export async function readKeySidecar(repository: Repository, manifest: Manifest)
   const key = backupKey(manifest.database, manifest.id, keyFile);
   for (let look = 1; ; look += 1) {
     const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
-    if (stored === undefined) throw missing(key);
+    if (stored === undefined) throw missing(key, await readShredRecord(repository, manifest.database, manifest.id));
     const signer = signedBy(repository, manifest, stored, signature?.bytes) ?? signedBy(repository, manifest, stored, await coming(repository.store, manifest));
     if (signer) {
       requireInTime(signer, manifest, key);
@@ -144,9 +150,10 @@ export async function keyHoldersOf(repository: Repository, manifest: Manifest, s
   return { recipients: record.keyRecipients, source: record.keySha256 === sha256(sidecar) ? "record" : "unfinished" };
 }
 
-function missing(key: string): HoldfastError {
-  return new HoldfastError("integrity", `${key} is missing: the backup was shredded, or somebody removed it`, {
-    hints: ["Without it nobody can open the backup. Put it back from a copy of the repository, if there is one."],
+function missing(key: string, shredded: ShredRecord | undefined): HoldfastError {
+  const why = shredded === undefined ? "the backup was shredded, or somebody removed it" : `the backup was shredded on ${shredded.shreddedAt} by ${shredded.shreddedBy.user} on ${shredded.shreddedBy.host}`;
+  return new HoldfastError("integrity", `${key} is missing: ${why}`, {
+    hints: [shredded === undefined ? "Without it nobody can open the backup. Put it back from a copy of the repository, if there is one." : "Nobody can open it any more. Choose another backup: `holdfast backup list` shows what there is."],
     details: { part: keyFile, expected: "present", found: "missing" },
   });
 }
