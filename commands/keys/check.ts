@@ -3,7 +3,7 @@ import * as Flags from "@oclif/core/flags";
 import { checkBackupKeys } from "../../src/app/check-keys.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, minimumRecipientsFlag } from "../../src/cli/flags.ts";
-import { failedKeys, type KeyVerdictJson, keyVerdictJson, renderKeyVerdicts } from "../../src/cli/keys-view.ts";
+import { type KeyVerdictJson, keyVerdictJson, renderKeyVerdicts } from "../../src/cli/keys-view.ts";
 
 export default class KeysCheck extends BaseCommand {
   static override summary = "Prove that each identity at hand opens each backup";
@@ -20,8 +20,6 @@ Exit 12: some backup opens with none of the identities. Exit 17: a key, or its r
   async run(): Promise<KeyVerdictJson[]> {
     const { flags } = await this.parse(KeysCheck);
     const verdicts = await checkBackupKeys(await this.context(flags), { database: flags.database, sample: flags.sample, minimum: flags.minimum });
-    const failure = failedKeys(verdicts);
-    if (failure) throw failure;
     this.print(renderKeyVerdicts(verdicts));
     return verdicts.map(keyVerdictJson);
   }

@@ -8,6 +8,7 @@ import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep } from "../ports.ts";
 import { type Context, requireIdentities, type Workplace } from "./context.ts";
 import { type Identity, keyAccess, type KeyAccess, namedIdentities } from "./key-access.ts";
+import { throwFailures } from "./key-failures.ts";
 import { openFor, recorded } from "./record.ts";
 import { repositoryDatabases } from "./repository-databases.ts";
 
@@ -41,7 +42,7 @@ export interface KeyVerdict {
 /**
  * Tries every identity at hand on every backup's key, or on a sample of them.
  * @returns a verdict for each; never empty
- * @throws HoldfastError `cannot-decrypt` if no identity is configured, `not-found` if there is no backup
+ * @throws HoldfastError `cannot-decrypt` if no identity is configured or one opens with none, `integrity` if a key is damaged, `not-found` if there is no backup
  */
 export async function checkBackupKeys(context: Context, options: KeyCheckOptions): Promise<KeyVerdict[]> {
   const action = { action: "keys check", subject: { ...(options.database !== undefined && { database: options.database }) } };
@@ -60,6 +61,7 @@ export async function checkBackupKeys(context: Context, options: KeyCheckOptions
       subject["backups"] = String(verdicts.length);
       subject["failed"] = String(verdicts.filter(({ ok }) => !ok).length);
       for (const { id, warnings } of verdicts) for (const message of warnings) context.reporter.emit({ type: "note", level: "warn", message: `${id}: ${message}` });
+      throwFailures(verdicts, "failed the check of their keys");
       return verdicts;
     });
   } finally {

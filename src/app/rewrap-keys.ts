@@ -16,6 +16,7 @@ import { isVersionedStore } from "../store/object-versions.ts";
 import { cancellationSaying } from "./cancellation.ts";
 import { type Context, requireIdentities, requireSigner, type Workplace } from "./context.ts";
 import { type Identity, keyAccess, namedIdentities } from "./key-access.ts";
+import { throwFailures } from "./key-failures.ts";
 import { openBackupKey } from "./open-part.ts";
 import { openFor, recorded } from "./record.ts";
 import { repositoryDatabases } from "./repository-databases.ts";
@@ -71,8 +72,9 @@ interface Work {
 
 /**
  * Changes who can open the backups of one database, or of all in the repository.
- * @returns an outcome for each; never empty. Those that no identity opens, or that are damaged, failed and are as they were
- * @throws HoldfastError before anything is changed: `usage`, `cannot-decrypt` if no identity is configured, `refused` below the minimum
+ * @returns an outcome for each; never empty
+ * @throws HoldfastError before anything is changed: `usage`, `cannot-decrypt` if no identity is configured, `refused` below
+ * the minimum; after all others were rewrapped: `cannot-decrypt`, `integrity` for those that do not open or are damaged
  */
 export async function rewrapKeys(context: Context, options: RewrapOptions): Promise<RewrapResult> {
   const change = parseChange(options);
@@ -82,7 +84,9 @@ export async function rewrapKeys(context: Context, options: RewrapOptions): Prom
   const work = async (told: Record<string, string | undefined>): Promise<RewrapResult> => {
     const identities = await namedIdentities(await requireIdentities(context.config));
     const signer = await requireSigner(context.config, context.clock.now());
-    return rewrapAll({ context, workplace, change, options, identities, signer }, told);
+    const result = await rewrapAll({ context, workplace, change, options, identities, signer }, told);
+    throwFailures(result.backups, options.dryRun ? "cannot be rewrapped" : "were not rewrapped");
+    return result;
   };
   try {
     return await (options.dryRun ? work({}) : recorded(context, workplace, action, work));

@@ -1,19 +1,13 @@
 /** Keys as `--json` shows them and as people read them. */
 import type { KeyVerdict } from "../app/check-keys.ts";
+import { told, type Told } from "../app/key-failures.ts";
 import type { Rewrapped, RewrapResult } from "../app/rewrap-keys.ts";
 import type { ShredResult } from "../app/shred-backup.ts";
-import { HoldfastError } from "../errors.ts";
 import { formatCount } from "./format.ts";
 import { renderTable } from "./table.ts";
 
-type Told<T extends { readonly error?: HoldfastError }> = Omit<T, "error"> & { readonly error?: { readonly code: string; readonly message: string } };
-
 export type KeyVerdictJson = Told<KeyVerdict>;
 export type RewrapJson = Omit<RewrapResult, "backups"> & { readonly backups: readonly Told<Rewrapped>[] };
-
-function told<T extends { readonly error?: HoldfastError }>({ error, ...rest }: T): Told<T> {
-  return { ...rest, ...(error && { error: { code: error.code, message: error.message } }) };
-}
 
 export const keyVerdictJson = (verdict: KeyVerdict): KeyVerdictJson => told(verdict);
 export const rewrapJson = ({ backups, ...rest }: RewrapResult): RewrapJson => ({ ...rest, backups: backups.map((one) => told(one)) });
@@ -30,23 +24,6 @@ export function renderKeyVerdicts(verdicts: readonly KeyVerdict[]): string {
     renderTable(["backup", "keys", "encrypted to", "identities at hand"], rows, [1]),
     ...(former.length === 0 ? [] : [`\nnot among the configured recipients, but can open some of these: ${former.map(short).join(", ")}`]),
   ].join("\n");
-}
-
-/** All backups that failed as one error, with the code of the worst: damage is worse than a missing identity. */
-function failureOf(all: readonly { readonly id: string; readonly error?: HoldfastError }[], what: string, details: object): HoldfastError | undefined {
-  const failed = all.flatMap(({ id, error }) => (error ? [{ id, error }] : []));
-  if (failed.length === 0) return undefined;
-  const code = failed.some(({ error }) => error.code === "integrity") ? "integrity" : "cannot-decrypt";
-  const message = failed.map(({ id, error }) => (error.message.includes(id) ? error.message : `${id}: ${error.message}`)).join("; ");
-  return new HoldfastError(code, `${failed.length} of ${all.length} backups ${what}: ${message}`, { hints: [...new Set(failed.flatMap(({ error }) => error.hints))], details: { ...details } });
-}
-
-export function failedKeys(verdicts: readonly KeyVerdict[]): HoldfastError | undefined {
-  return failureOf(verdicts, "failed the check of their keys", { verdicts: verdicts.map(keyVerdictJson) });
-}
-
-export function failedRewraps(result: RewrapResult): HoldfastError | undefined {
-  return failureOf(result.backups, `${result.dryRun ? "cannot be" : "were not"} rewrapped`, rewrapJson(result));
 }
 
 export function renderRewrap({ backups, dryRun }: RewrapResult, { add, remove }: { readonly add: readonly string[]; readonly remove: readonly string[] }, configured: readonly string[]): string {
