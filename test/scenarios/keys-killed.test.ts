@@ -87,7 +87,7 @@ test("a shredding killed at any moment leaves only whole backups listed, and goe
     const listed = await wholeBackups(bench);
     expect([[second], [first, second]], at).toContainEqual(listed);
     const { context } = await contextOf(bench);
-    expect(await shredBackup(context, { id: first!, confirm: first! }), at).toMatchObject({ record: { id: first, reason: "erasure" }, identities: 1, closedParts: { length: 5 } });
+    expect(await shredBackup(context, { id: first!, confirm: first!, reason: "erasure" }), at).toMatchObject({ record: { id: first, reason: "erasure" }, identities: 1, closedParts: { length: 5 } });
     expect(await wholeBackups(bench)).toEqual([second]);
     const left = await readdir(join(bench.repository, "ehr", "backups", first!));
     expect(left.filter((file) => /key|manifest/.test(file)), at).toEqual([]);
