@@ -80,7 +80,7 @@ test("a rotation: added, checked, removed; age opens with the new identity and n
   expect(refused.json()).toMatchObject({ error: { code: "cannot-decrypt", details: { backups: [{ ok: false, stanzas: 2, error: { code: "cannot-decrypt" } }] } } });
   const restore = await bench.run("backup", "verify", "latest", "--level", "archive");
   expect(restore.stderr).toContain(`At its last rewrap, it was encrypted to ${next.recipient}`);
-});
+}, 240_000);
 
 test("the stock tools open a rewrapped backup, also one whose rewrap was cut short before its signature", async () => {
   const bench = await scene().bench();
@@ -132,7 +132,7 @@ test("each mistake has its own exit code, and changes nothing", async () => {
   delete bench.env["HOLDFAST_SIGNING_KEY_FILE"];
   bench.env["HOLDFAST_IDENTITY_FILE"] = bench.good["HOLDFAST_IDENTITY_FILE"]!;
   await wrong(10, "no signing key is configured", "--add", next.recipient);
-});
+}, 240_000);
 
 test("below the minimum is refused unless it is said, and keys check warns of it", async () => {
   const bench = await scene().bench();
@@ -148,7 +148,7 @@ test("below the minimum is refused unless it is said, and keys check warns of it
   expect([refused.code, refused.stderr]).toEqual([19, expect.stringContaining("would be opened by 1 key instead of 2, but at least 2 are wanted")]);
   await bench.ok("keys", "rewrap", "--remove", recipient, "--below-minimum");
   expect((await bench.ok("keys", "check", "--json")).json<Verdict[]>()[0]!.recipients).toEqual([own]);
-});
+}, 240_000);
 
 test("a damaged, missing or foreign sidecar and a forged key.json are 17, and the other backups are done all the same", async () => {
   const bench = await scene().bench();
@@ -177,4 +177,4 @@ test("a damaged, missing or foreign sidecar and a forged key.json are 17, and th
   await checked(/key.json was changed, or a stranger signed it/);
   await writeFile(keyOf(bench).replace(".age", ".json"), record);
   await bench.ok("keys", "check");
-});
+}, 240_000);
