@@ -111,6 +111,8 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
             signer: signer.id,
           };
           await runStep(reporter, "publish", async () => {
+            // A key that was retired while the dump ran would sign what nobody trusts.
+            await requireSigner(context.config, new Date(manifest.finishedAt));
             const sidecar = await sealBytes(Buffer.from(`${oneOff.identity}\n`), recipients);
             await writeKeySidecar(packing.store, manifest, oneOff.recipient, sidecar, signer);
             await lock.assertHeld();

@@ -13,7 +13,7 @@ import { generateIdentity } from "../../src/pipeline/age-keys.ts";
 import { contextOf, type FaultBench, useScene } from "../faults/scene.ts";
 
 const scene = useScene();
-const preload = join(import.meta.dirname, "..", "fixtures", "killed-at.mjs");
+const preload = join(import.meta.dirname, "..", "fixtures", "killed-at.js");
 
 /** Runs a command under the knife. @returns whether it was killed */
 async function killed(bench: FaultBench, at: string, args: readonly string[]): Promise<boolean> {

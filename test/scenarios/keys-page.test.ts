@@ -32,12 +32,12 @@ test("every command of docs/keys.md does what the page says", async () => {
   const page = await readFile(join(import.meta.dirname, "../../docs/keys.md"), "utf8");
   const blocks = [...page.matchAll(/^( *)```sh\n([\s\S]*?)^ *```$/gm)].map(([, , block = ""]) => block);
   const proof = [...page.matchAll(/`(HOLDFAST_IDENTITY_FILE=next\S+ holdfast keys check)`/g)].map(([, command = ""]) => command);
-  expect([blocks.length, proof.length]).toEqual([6, 1]);
+  expect([blocks.length, proof.length]).toEqual([7, 1]);
   const run = (script: string, more: Record<string, string> = {}) =>
     execa("bash", ["-euo", "pipefail", "-c", script], { cwd: bench.folder, extendEnv: false, env: { ...bench.env, HOME: bench.folder, PATH: `${bin}:${process.env["PATH"] ?? ""}`, ID: scene().backup.id, ...more } });
   for (const [index, block] of blocks.entries()) {
     const { stdout } = await run(block.replaceAll("2027-01-08", "2099-01-08").replaceAll("2027-01-01T", "2098-01-01T"));
-    expect(stdout !== "" || /cat old/.test(block), block).toBe(true);
+    expect(stdout !== "" || block.includes("cat old"), block).toBe(true);
     if (block.includes("yearly rotation")) await run(proof[0]!);
     if (index === blocks.length - 1) expect(stdout).toContain("backup shred");
   }
@@ -49,7 +49,7 @@ test("a signing key that was rotated out keeps its backups, signs no more, and c
   const old = scene().backup;
   const oldKey = bench.env["HOLDFAST_SIGNING_KEY_FILE"]!;
   const next = await generateKeys(join(bench.folder, "signer-next"));
-  const end = new Date(Date.parse(old.finishedAt) + 1).toISOString();
+  const end = new Date().toISOString();
   const [before, after] = await Promise.all([bench.env["HOLDFAST_TRUSTED_SIGNERS"]!, next.files.trustedSigners].map((file) => readFile(file, "utf8")));
   bench.env["HOLDFAST_TRUSTED_SIGNERS"] = join(bench.folder, "trusted.pem");
   await writeFile(join(bench.folder, "trusted.pem"), `# valid-until: ${end}\n${before}# valid-from: ${old.startedAt}\n${after}`);
