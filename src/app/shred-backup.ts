@@ -10,7 +10,7 @@ import type { Repository } from "../catalog/repository.ts";
 import { readShredRecord, type ShredRecord, shredRecordOf, writeShredRecord } from "../catalog/shredded.ts";
 import type { Signer } from "../catalog/signatures.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
-import { acquireLock } from "../lock/lease.ts";
+import { acquireLock, type Lock } from "../lock/lease.ts";
 import { runStep, type Step } from "../ports.ts";
 import { isVersionedStore } from "../store/object-versions.ts";
 import { type Context, requireIdentities, requireSigner, type Workplace } from "./context.ts";
@@ -57,13 +57,16 @@ export async function shredBackup(context: Context, options: ShredOptions): Prom
       const { actor, clock, signal } = context;
       const signer = await requireSigner(context.config, clock.now());
       const identities = context.config.identityFile === undefined ? [] : await requireIdentities(context.config);
-      const lock = await acquireLock(workplace.repository.store, lockKey(database, "backup"), { action: "backup shred", actor, clock, signal, waitMs: options.lockWaitMs ?? 0 });
+      // Those of a prune: neither a backup nor a rewrap nor a new hold may come in between.
+      const locks: Lock[] = [];
       try {
-        const result = await shred({ context, workplace, options, database, signer, identities }, () => lock.assertHeld());
+        for (const name of ["backup", "prune"]) locks.push(await acquireLock(workplace.repository.store, lockKey(database, name), { action: "backup shred", actor, clock, signal, waitMs: options.lockWaitMs ?? 0 }));
+        const assertHeld = async (): Promise<void> => { for (const lock of locks) await lock.assertHeld(); };
+        const result = await shred({ context, workplace, options, database, signer, identities }, assertHeld);
         subject["destroyed"] = String(result.destroyed);
         return result;
       } finally {
-        await lock.release();
+        for (const lock of locks) await lock.release();
       }
     });
   } finally {

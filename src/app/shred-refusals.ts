@@ -1,10 +1,12 @@
 /** Why a backup must not be shredded now. Nothing has been changed when one of these is thrown. */
-import { listBackups } from "../catalog/listing.ts";
+import { isInForce, readHold } from "../catalog/holds.ts";
 import type { Repository } from "../catalog/repository.ts";
 import { HoldfastError } from "../errors.ts";
 import { shellWord } from "../process/shell-word.ts";
+import type { RetainedBackup } from "../retention/backup.ts";
 import { isVersionedStore } from "../store/object-versions.ts";
 import type { Context, Workplace } from "./context.ts";
+import { gatherFacts } from "./retention-facts.ts";
 
 export interface Shredding {
   readonly database: string;
@@ -17,16 +19,19 @@ export interface Shredding {
 }
 
 export async function refuseToShred(context: Context, workplace: Workplace, shredding: Shredding): Promise<void> {
-  await refuseHeld(workplace.repository, shredding);
+  await refuseHeld(context, workplace.repository, shredding);
   await refuseLocked(context, workplace.repository, shredding);
-  await refuseUnconfirmed(workplace, shredding);
+  await refuseUnconfirmed(context, workplace, shredding);
 }
 
 /** @throws HoldfastError `refused` if somebody has put a hold on the backup */
-async function refuseHeld({ store }: Repository, { database, id }: Shredding): Promise<void> {
-  // Whatever lies there is a hold until the room of holds says otherwise.
-  if ((await store.get(`${database}/holds/${id}.json`)) === undefined) return;
-  throw new HoldfastError("refused", `backup ${id} is held, and what is held is not destroyed`, { hints: [`\`holdfast backup show ${id}\` tells why; release the hold first, if you may.`], details: { backup: id } });
+async function refuseHeld({ clock }: Context, repository: Repository, { id }: Shredding): Promise<void> {
+  const { hold } = await readHold(repository, id);
+  if (!isInForce(hold, clock.now())) return;
+  throw new HoldfastError("refused", `backup ${id} is held ${hold.until === null ? "until it is released" : `until ${hold.until.toISOString()}`} (${hold.reason}), and what is held is not destroyed`, {
+    hints: [`Release it first, if you may: holdfast backup release ${id} --reason TEXT.`],
+    details: { backup: id },
+  });
 }
 
 /** @throws HoldfastError `refused` if the store would refuse to delete a version of the key, with the time from when on it will not */
@@ -46,9 +51,9 @@ async function refuseLocked({ clock }: Context, { store }: Repository, { id, key
 }
 
 /** @throws HoldfastError `refused` unless the operator has typed what the case asks for */
-async function refuseUnconfirmed(workplace: Workplace, shredding: Shredding): Promise<void> {
+async function refuseUnconfirmed(context: Context, workplace: Workplace, shredding: Shredding): Promise<void> {
   const { id, database, confirm, listed } = shredding;
-  const last = listed ? await lastOfItsKind(workplace, shredding) : undefined;
+  const last = listed ? await lastOfItsKind(context, workplace, shredding) : undefined;
   const wanted = last === undefined ? id : `${id} is ${last}`;
   if (confirm === wanted) return;
   const what = `shredding destroys the key of ${last === undefined ? `backup ${id}` : `${id}, ${last} of ${database}`}, and nobody can open it again`;
@@ -60,14 +65,11 @@ async function refuseUnconfirmed(workplace: Workplace, shredding: Shredding): Pr
   });
 }
 
-/** Actions that prove a backup when they end well. */
-const proofs = new Set(["verify", "restore", "restore --swap", "drill restore"]);
-
 /** "the last backup" or "the last proved backup", if the shredding would leave none. */
-async function lastOfItsKind({ repository, timeline }: Workplace, { id, database }: Shredding): Promise<string | undefined> {
-  const others = new Set((await listBackups(repository, database)).flatMap(({ manifest }) => (manifest === undefined || manifest.id === id ? [] : [manifest.id])));
-  if (others.size === 0) return "the last backup";
-  const proved = new Set<string>();
-  for await (const { action, outcome, subject } of timeline.read()) if (outcome === "ok" && proofs.has(action) && subject["backup"] !== undefined) proved.add(subject["backup"]);
-  return proved.has(id) && ![...others].some((other) => proved.has(other)) ? "the last proved backup" : undefined;
+async function lastOfItsKind({ clock }: Context, workplace: Workplace, { id, database }: Shredding): Promise<string | undefined> {
+  const good = (await gatherFacts(workplace, database, clock.now())).backups.filter(({ problem }) => problem === null);
+  const others = good.filter((backup) => backup.id !== id);
+  if (others.length === 0) return "the last backup";
+  const isProved = ({ proved, verification }: RetainedBackup): boolean => proved !== null || verification.state === "passed";
+  return good.some((backup) => backup.id === id && isProved(backup)) && !others.some(isProved) ? "the last proved backup" : undefined;
 }

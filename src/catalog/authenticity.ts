@@ -1,9 +1,10 @@
 /** Whose word a manifest is: nothing in it is believed before its signature is checked. */
 import { HoldfastError } from "../errors.ts";
-import { backupKey, manifestFile, signatureSuffix } from "./layout.ts";
+import { backupKey, manifestFile } from "./layout.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
-import { signerOf, type TrustedSigner } from "./signatures.ts";
+import { readSigned } from "./signed-object.ts";
+import type { TrustedSigner } from "./signatures.ts";
 import { describeWindow, isValidAt } from "./signer-window.ts";
 
 /**
@@ -13,11 +14,10 @@ import { describeWindow, isValidAt } from "./signer-window.ts";
  */
 export async function readManifest(repository: Repository, database: string, id: string): Promise<Manifest | undefined> {
   const key = backupKey(database, id, manifestFile);
-  const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
-  if (stored === undefined) return undefined;
-  const signer = authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
-  const manifest = parseManifest(stored.bytes, key);
-  requireInTime(signer, manifest, key);
+  const signed = await readSigned(repository, key, kind);
+  if (signed === undefined) return undefined;
+  const manifest = parseManifest(signed.bytes, key);
+  requireInTime(signed.signer, manifest, key);
   if (manifest.id !== id || manifest.database !== database) {
     throw new HoldfastError("integrity", `${key} says it is backup ${manifest.id} of ${manifest.database}: it was moved or copied`, {
       hints: ["Remove this folder; the backup is where it was made, if `holdfast backup list` still shows it there."],
@@ -27,32 +27,11 @@ export async function readManifest(repository: Repository, database: string, id:
   return manifest;
 }
 
-/** Whose signature a manifest really carries, whatever it says itself; undefined if none that we trust. */
-export async function manifestSigner({ store, trusted }: Repository, database: string, id: string): Promise<TrustedSigner | undefined> {
-  const key = backupKey(database, id, manifestFile);
-  const [stored, signature] = await Promise.all([store.get(key), store.get(key + signatureSuffix)]);
-  return stored && signature && signerOf(stored.bytes, signature.bytes, trusted);
-}
+const kind = { noun: "manifest", warning: "Do not restore from it" };
 
-function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): TrustedSigner {
-  if (trusted.length === 0) {
-    throw new HoldfastError("configuration", "no trusted signer is configured, so no manifest can be trusted", {
-      hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],
-    });
-  }
-  const expected = `a signature by ${trusted.map((signer) => signer.id).join(" or ")}`;
-  if (signature === undefined) {
-    throw new HoldfastError("integrity", `${key} is not signed: expected ${expected}, found no ${manifestFile}${signatureSuffix}`, {
-      hints: ["Do not restore from it: whoever can write to the repository could have put it there."],
-      details: { part: manifestFile, expected, found: "no signature" },
-    });
-  }
-  const signer = signerOf(bytes, signature, trusted);
-  if (signer) return signer;
-  throw new HoldfastError("integrity", `${key} was changed, or a stranger signed it: expected ${expected}, found ${foundSignature(signature)}`, {
-    hints: ["Do not restore from it. If the key of one of your backup hosts is missing among the trusted ones, add it to HOLDFAST_TRUSTED_SIGNERS."],
-    details: { part: manifestFile, expected, found: foundSignature(signature) },
-  });
+/** Whose signature a manifest really carries, whatever it says itself; undefined if there is none. @throws HoldfastError as {@link readManifest} */
+export async function manifestSigner(repository: Repository, database: string, id: string): Promise<TrustedSigner | undefined> {
+  return (await readSigned(repository, backupKey(database, id, manifestFile), kind))?.signer;
 }
 
 /** A manifest is signed when its run has finished. Whoever holds a retired key can still date one back: see docs/keys.md. */
@@ -62,9 +41,4 @@ function requireInTime(signer: TrustedSigner, { finishedAt }: Manifest, key: str
     hints: ["Do not restore from it. If that host was late with its new key, correct the dates in HOLDFAST_TRUSTED_SIGNERS; else find out who used the retired one."],
     details: { part: manifestFile, signer: signer.id, expected: describeWindow(signer), found: finishedAt },
   });
-}
-
-/** What stands in the place of a signature that does not hold, for a message. */
-export function foundSignature(signature: Buffer): string {
-  return signature.byteLength === 64 ? "one that does not fit" : `${signature.byteLength} bytes that are no signature`;
 }

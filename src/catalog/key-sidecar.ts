@@ -9,11 +9,11 @@ import { z } from "zod";
 
 import { HoldfastError } from "../errors.ts";
 import type { Store, StoredBytes } from "../store/store.ts";
-import { foundSignature } from "./authenticity.ts";
 import { backupKey, formatVersion, keyFile, keyRecordFile, signatureSuffix } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
 import { readShredRecord, type ShredRecord } from "./shredded.ts";
+import { foundSignature } from "./signed-object.ts";
 import { openRecord, sealRecord } from "./signed-record.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
 import { describeWindow, isValidAt } from "./signer-window.ts";

@@ -3,7 +3,7 @@ import type { KeyVerdict } from "../app/check-keys.ts";
 import { told, type Told } from "../app/key-failures.ts";
 import type { Rewrapped, RewrapResult } from "../app/rewrap-keys.ts";
 import type { ShredResult } from "../app/shred-backup.ts";
-import { formatCount } from "./format.ts";
+import { formatCount } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 export type KeyVerdictJson = Told<KeyVerdict>;

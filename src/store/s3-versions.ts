@@ -1,53 +1,54 @@
-/** Every version of one object. A bucket without versions shows one, whose id is `null`. */
-import { DeleteObjectCommand, HeadObjectCommand, ListObjectVersionsCommand, type ListObjectVersionsCommandOutput } from "@aws-sdk/client-s3";
+/** The versions that a bucket keeps of objects that were deleted or replaced. */
+import { DeleteObjectCommand, GetBucketVersioningCommand, ListObjectVersionsCommand, type ListObjectVersionsCommandOutput } from "@aws-sdk/client-s3";
 
-import { HoldfastError } from "../errors.ts";
-import type { ObjectVersion } from "./object-versions.ts";
+import type { Purged } from "./object-lock.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
+import { httpStatusOf, serviceErrorName } from "./s3-errors.ts";
 
-/** Versions and deletion marks of exactly `fullKey`, newest first, without what protects them. */
-async function listVersions({ client, name }: S3Bucket, fullKey: string): Promise<Omit<ObjectVersion, "legalHold">[]> {
-  const found: Omit<ObjectVersion, "legalHold">[] = [];
-  let marker: { KeyMarker?: string; VersionIdMarker?: string } | undefined = {};
-  while (marker) {
-    const page: ListObjectVersionsCommandOutput = await client.send(new ListObjectVersionsCommand({ Bucket: name, Prefix: fullKey, ...marker }));
-    const { Versions: versions = [], DeleteMarkers: deletions = [] } = page;
-    for (const [entries, deletion] of [[versions, false], [deletions, true]] as const) {
-      for (const { Key: key, VersionId: id, LastModified: modified, IsLatest: latest } of entries) {
-        if (key === fullKey) found.push({ id: id ?? "null", deletion, latest: latest === true, modified: modified ?? new Date(0) });
-      }
-    }
-    // Keys that only begin alike come after.
-    const more = page.IsTruncated === true && page.NextKeyMarker === fullKey;
-    marker = more ? { KeyMarker: fullKey, ...(page.NextVersionIdMarker !== undefined && { VersionIdMarker: page.NextVersionIdMarker }) } : undefined;
+/** Undefined where the key may not ask. */
+export async function keepsVersions(bucket: S3Bucket): Promise<boolean | undefined> {
+  try {
+    return (await bucket.client.send(new GetBucketVersioningCommand({ Bucket: bucket.name }))).Status === "Enabled";
+  } catch (error) {
+    if (httpStatusOf(error) === 501) return false;
+    if (httpStatusOf(error) === 403) return undefined;
+    throw error;
   }
-  return found.sort((a, b) => Number(b.latest) - Number(a.latest) || b.modified.getTime() - a.modified.getTime());
 }
 
-export async function versionsOf(bucket: S3Bucket, fullKey: string): Promise<ObjectVersion[]> {
-  const versions = await listVersions(bucket, fullKey);
-  return Promise.all(
-    versions.map(async (version) => {
-      if (version.deletion) return { ...version, legalHold: false };
-      const head = await bucket.client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: fullKey, VersionId: version.id }));
-      const until = head.ObjectLockRetainUntilDate;
-      return { ...version, legalHold: head.ObjectLockLegalHoldStatus === "ON", ...(until && { lockedUntil: until }) };
-    }),
-  );
-}
-
-/** A writer that was faster than we brings another version: look again until none is shown, but not for ever. */
-const rounds = 10;
-
-export async function deleteVersions(bucket: S3Bucket, fullKey: string): Promise<number> {
-  let removed = 0;
-  for (let round = 0; round < rounds; round += 1) {
-    const versions = await listVersions(bucket, fullKey);
-    if (versions.length === 0) return removed;
-    for (const { id, deletion } of versions) {
-      await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: fullKey, VersionId: id }));
-      if (!deletion) removed += 1;
+/** Removes all versions whose keys begin so, and what hides a key after all of its versions. */
+export async function purge(bucket: S3Bucket, fullPrefix: string): Promise<Purged> {
+  const markers: { readonly key: string; readonly id: string | undefined }[] = [];
+  const retained = new Set<string>();
+  let versions = 0;
+  for await (const page of versionPages(bucket, fullPrefix)) {
+    for (const { Key: key = "", VersionId: id } of page.DeleteMarkers ?? []) markers.push({ key, id });
+    for (const { Key: key = "", VersionId: id } of page.Versions ?? []) {
+      if (await deleteVersion(bucket, key, id)) versions += 1;
+      else retained.add(key);
     }
   }
-  throw new HoldfastError("store-failed", `the store still shows versions of ${fullKey} after they were deleted`, { hints: ["Look for another program that writes there, then run the command again."] });
+  for (const { key, id } of markers) if (!retained.has(key)) await deleteVersion(bucket, key, id);
+  return { versions, retained: [...retained].map((key) => key.slice(bucket.prefix.length)) };
+}
+
+/** @returns false where the store refuses because the version is retained */
+async function deleteVersion(bucket: S3Bucket, fullKey: string, version: string | undefined): Promise<boolean> {
+  try {
+    await bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: fullKey, ...(version !== undefined && { VersionId: version }) }));
+    return true;
+  } catch (error) {
+    if (serviceErrorName(error) === "AccessDenied" || serviceErrorName(error) === "InvalidRequest") return false;
+    throw error;
+  }
+}
+
+async function* versionPages(bucket: S3Bucket, fullPrefix: string): AsyncGenerator<ListObjectVersionsCommandOutput> {
+  let from: { KeyMarker?: string; VersionIdMarker?: string } | undefined = {};
+  while (from !== undefined) {
+    const page: ListObjectVersionsCommandOutput = await bucket.client.send(new ListObjectVersionsCommand({ Bucket: bucket.name, Prefix: fullPrefix, ...from }));
+    yield page;
+    const { NextKeyMarker: key, NextVersionIdMarker: version } = page;
+    from = page.IsTruncated === true && key !== undefined ? { KeyMarker: key, ...(version !== undefined && { VersionIdMarker: version }) } : undefined;
+  }
 }

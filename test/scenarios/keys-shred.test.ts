@@ -1,7 +1,7 @@
 /** Crypto-shredding as an auditor wants it: nothing opens, and the record stays. */
 import { DeleteObjectCommand, ListObjectVersionsCommand, PutBucketVersioningCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { execa } from "execa";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
@@ -76,12 +76,10 @@ test("the last backup, and the last proved one, are only shredded when that is s
   await bench.ok("backup", "--quiet");
   const proved = await bench.run("backup", "shred", id, "--confirm", id);
   expect([proved.code, proved.stderr]).toEqual([19, expect.stringContaining(`Confirm with --confirm '${id} is the last proved backup'.`)]);
-  const hold = join(bench.repository, "ehr", "holds", `${id}.json`);
-  await mkdir(join(bench.repository, "ehr", "holds"), { recursive: true });
-  await writeFile(hold, "{}");
+  await bench.ok("backup", "hold", id, "--reason", "litigation 4");
   const held = await bench.run("backup", "shred", id, "--confirm", `${id} is the last proved backup`);
-  expect([held.code, held.stderr]).toEqual([19, expect.stringContaining(`backup ${id} is held`)]);
-  await rm(hold);
+  expect([held.code, held.stderr]).toEqual([19, expect.stringContaining(`backup ${id} is held until it is released (litigation 4)`)]);
+  await bench.ok("backup", "release", id, "--reason", "settled");
   await bench.ok("backup", "shred", id, "--confirm", `${id} is the last proved backup`);
 }, 240_000);
 
