@@ -4,6 +4,7 @@ import { isInForce, readHolds } from "../catalog/holds.ts";
 import { checkpointsFolder } from "../catalog/layout.ts";
 import { type CatalogEntry, listBackups } from "../catalog/listing.ts";
 import { signerOf } from "../catalog/signatures.ts";
+import { isValidAt } from "../catalog/signer-window.ts";
 import type { RetainedBackup, Verification, VerificationLevel } from "../retention/backup.ts";
 import { verificationLevels } from "../retention/backup.ts";
 import type { Situation } from "../retention/decide.ts";
@@ -61,7 +62,8 @@ async function readHistory({ timeline, repository: { trusted } }: Workplace, dat
     const envelope = decode(Buffer.from(line));
     if (envelope?.entry.subject["database"] !== database) continue;
     const { entry, signature, text } = envelope;
-    const isTrusted = signature !== null && signerOf(Buffer.from(text), signature.bytes, trusted) !== undefined;
+    const signer = signature === null ? undefined : signerOf(Buffer.from(text), signature.bytes, trusted);
+    const isTrusted = signer !== undefined && isValidAt(signer, new Date(entry.recordedAt ?? entry.at));
     const at = new Date(entry.at);
     const { backup = "" } = entry.subject;
     if (entry.action === "verify") note(verifications, backup, verificationIn(entry, at, isTrusted));

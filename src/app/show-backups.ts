@@ -2,6 +2,7 @@
 import type { Manifest } from "../catalog/manifest.ts";
 import type { BackupChoice } from "../catalog/choice.ts";
 import { listBackups } from "../catalog/listing.ts";
+import { listShredded, wasShredded } from "../catalog/shredded.ts";
 import { chooseAloud } from "./choose-aloud.ts";
 import { type Context, databaseNamed, openWorkplace } from "./context.ts";
 
@@ -13,6 +14,10 @@ export async function listDatabaseBackups(context: Context, database?: string): 
     const entries = await listBackups(workplace.repository, name);
     for (const { id, problem } of entries) {
       if (problem) context.reporter.emit({ type: "note", level: "warn", message: `${id} does not count: ${problem.message}` });
+    }
+    for (const shredded of await listShredded(workplace.repository, name)) {
+      const [level, message] = "record" in shredded ? (["info", wasShredded(shredded.record).message] as const) : (["warn", `the record of a shredded backup cannot be trusted: ${shredded.problem.message}`] as const);
+      context.reporter.emit({ type: "note", level, message });
     }
     return entries.flatMap(({ manifest }) => manifest ?? []);
   } finally {

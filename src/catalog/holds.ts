@@ -10,6 +10,7 @@ import { HoldfastError } from "../errors.ts";
 import { databaseOfId, holdKey } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
+import { isValidAt } from "./signer-window.ts";
 
 const recordSchema = z.strictObject({
   format: z.literal(1),
@@ -85,9 +86,11 @@ function stateOf(id: string, envelopes: readonly Envelope[], trusted: readonly T
 }
 
 function trustedRecord({ record, signature }: Envelope, trusted: readonly TrustedSigner[]): HoldRecord | undefined {
-  if (signature === null || signerOf(Buffer.from(record), Buffer.from(signature, "base64"), trusted) === undefined) return undefined;
+  const signer = signature === null ? undefined : signerOf(Buffer.from(record), Buffer.from(signature, "base64"), trusted);
+  if (signer === undefined) return undefined;
   try {
-    return recordSchema.safeParse(JSON.parse(record)).data;
+    const { data } = recordSchema.safeParse(JSON.parse(record));
+    return data !== undefined && isValidAt(signer, new Date(data.at)) ? data : undefined;
   } catch {
     return undefined;
   }

@@ -7,11 +7,16 @@ export const timelineFolder = "timeline";
 /** File names inside a backup's folder. */
 export const manifestFile = "manifest.json";
 export const keyFile = "key.age";
+/** Who can open `key.age` since its last rewrap; there is none before the first. */
+export const keyRecordFile = "key.json";
 export const signatureSuffix = ".sig";
 
 export const backupsFolder = (database: string): string => `${database}/backups/`;
 export const backupFolder = (database: string, id: string): string => `${backupsFolder(database)}${id}/`;
 export const backupKey = (database: string, id: string, file: string): string => `${backupFolder(database, id)}${file}`;
+/** The record that a backup existed and was shredded; it outlives the backup's folder. */
+export const shreddedFolder = (database: string): string => `${database}/shredded/`;
+export const shreddedKey = (database: string, id: string): string => `${shreddedFolder(database)}${id}.json`;
 export const holdKey = (database: string, id: string): string => `${database}/holds/${id}.json`;
 export const checkpointsFolder = (database: string): string => `${database}/checkpoints/`;
 export const lockKey = (database: string, name: string): string => `${database}/locks/${name}.json`;

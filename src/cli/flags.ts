@@ -21,4 +21,6 @@ export const backupIdArg = Args.string({ description: "id of a backup", name: "I
 
 export const backupArg = Args.string({ description: "id of a backup, or latest", name: "ID", ignoreStdin: true });
 
+export const minimumRecipientsFlag = Flags.integer({ summary: "how many keys should open each backup", default: 2, min: 1, helpValue: "N", env: "HOLDFAST_MINIMUM_RECIPIENTS" });
+
 export const drillArg = Args.string({ description: "id of a drill, or latest", name: "ID", ignoreStdin: true, required: true });
