@@ -1,6 +1,7 @@
 /** Which backup is meant, and a warning where a newer one is there that cannot be trusted. */
 import type { Manifest } from "../catalog/manifest.ts";
-import { type BackupChoice, chooseBackup, type Repository } from "../catalog/repository.ts";
+import { type BackupChoice, chooseBackup } from "../catalog/choice.ts";
+import type { Repository } from "../catalog/repository.ts";
 import type { Context } from "./context.ts";
 
 /** @throws HoldfastError as {@link chooseBackup} */

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { lockKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, storedBytes } from "../catalog/manifest.ts";
-import { freeBackupId, publishManifest, removeBackup, removeUnfinished, writeKeySidecar } from "../catalog/repository.ts";
+import { writeKeySidecar } from "../catalog/key-sidecar.ts";
+import { freeBackupId, publishManifest } from "../catalog/publishing.ts";
+import { removeBackup, removeUnfinished } from "../catalog/removal.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
 import { acquireLock } from "../lock/lease.ts";

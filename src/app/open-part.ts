@@ -1,7 +1,8 @@
 /** Parts of a published backup on their way in: authenticated, decrypted, decompressed. */
 import { backupKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, partNamed } from "../catalog/manifest.ts";
-import { readKeySidecar, type Repository } from "../catalog/repository.ts";
+import { readKeySidecar } from "../catalog/key-sidecar.ts";
+import type { Repository } from "../catalog/repository.ts";
 import { HoldfastError, messageOf } from "../errors.ts";
 import { parseIdentityFile, recipientOf } from "../pipeline/age-keys.ts";
 import { openBytes } from "../pipeline/encrypt.ts";

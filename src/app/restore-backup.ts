@@ -3,7 +3,7 @@
  * and only then given its name; with `swap` it takes the live one's name, and the live one is kept for undo.
  */
 import { type Manifest, partNamed } from "../catalog/manifest.ts";
-import type { BackupChoice } from "../catalog/repository.ts";
+import type { BackupChoice } from "../catalog/choice.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep, type Step } from "../ports.ts";
 import { besideMark, createDatabaseLike, suffixed } from "../postgres/databases.ts";

@@ -1,6 +1,7 @@
 /** Looking at backups: nothing here changes anything, and nothing that is not signed by a trusted key is shown. */
 import type { Manifest } from "../catalog/manifest.ts";
-import { type BackupChoice, listBackups } from "../catalog/repository.ts";
+import type { BackupChoice } from "../catalog/choice.ts";
+import { listBackups } from "../catalog/listing.ts";
 import { chooseAloud } from "./choose-aloud.ts";
 import { type Context, databaseNamed, openWorkplace } from "./context.ts";
 

@@ -1,6 +1,9 @@
 /** The story of a verification, in three levels: what is there, that it is unchanged, that it opens and is whole. */
+import type { BackupChoice } from "../catalog/choice.ts";
+import { readKeySidecar } from "../catalog/key-sidecar.ts";
+import { listBackups } from "../catalog/listing.ts";
 import type { Manifest } from "../catalog/manifest.ts";
-import { type BackupChoice, listBackups, readKeySidecar, type Repository } from "../catalog/repository.ts";
+import type { Repository } from "../catalog/repository.ts";
 import { HoldfastError } from "../errors.ts";
 import { runStep } from "../ports.ts";
 import { checkContents } from "./check-contents.ts";

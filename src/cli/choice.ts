@@ -1,5 +1,5 @@
 /** How operators say which backup they mean. */
-import type { BackupChoice } from "../catalog/repository.ts";
+import type { BackupChoice } from "../catalog/choice.ts";
 import { HoldfastError } from "../errors.ts";
 
 /** `latest`, an id, or with `asOf` the newest backup not after an instant. */

@@ -1,7 +1,9 @@
 /** Manifests as a run would write them, without a run. */
 import { backupFolder, backupId } from "../../../src/catalog/layout.ts";
 import type { Manifest } from "../../../src/catalog/manifest.ts";
-import { initRepository, openRepository, publishManifest, type Repository, writeKeySidecar } from "../../../src/catalog/repository.ts";
+import { writeKeySidecar } from "../../../src/catalog/key-sidecar.ts";
+import { publishManifest } from "../../../src/catalog/publishing.ts";
+import { initRepository, openRepository, type Repository } from "../../../src/catalog/repository.ts";
 import { generateSigningKey, loadSigner, loadTrustedSigners, type Signer, type TrustedSigner } from "../../../src/catalog/signatures.ts";
 import type { Truth } from "../../../src/postgres/truth/truth.ts";
 import { type MemoryStore, memoryStore } from "../../harness/memory-store.ts";

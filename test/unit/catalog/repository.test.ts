@@ -2,7 +2,13 @@ import { expect, test } from "vitest";
 
 import { backupFolder, backupId, manifestFile, markerKey } from "../../../src/catalog/layout.ts";
 import { serializeManifest } from "../../../src/catalog/manifest.ts";
-import { type CatalogEntry, chooseBackup, databasesIn, freeBackupId, initRepository, listBackups, openRepository, publishManifest, readKeySidecar, readManifest, removeBackup, removeUnfinished } from "../../../src/catalog/repository.ts";
+import { readManifest } from "../../../src/catalog/authenticity.ts";
+import { chooseBackup } from "../../../src/catalog/choice.ts";
+import { readKeySidecar } from "../../../src/catalog/key-sidecar.ts";
+import { type CatalogEntry, listBackups } from "../../../src/catalog/listing.ts";
+import { freeBackupId, publishManifest } from "../../../src/catalog/publishing.ts";
+import { removeBackup, removeUnfinished } from "../../../src/catalog/removal.ts";
+import { databasesIn, initRepository, openRepository } from "../../../src/catalog/repository.ts";
 import { memoryStore } from "../../harness/memory-store.ts";
 import { type Catalog, freshCatalog, freshKeys, manifestOf } from "./fixture.ts";
 
