@@ -3,7 +3,7 @@ import * as Flags from "@oclif/core/flags";
 import { createBackup } from "../../src/app/create-backup.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
-import { databaseFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { databaseFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { formatBytes, formatCount, formatSeconds } from "../../src/cli/format.ts";
 
 export default class Backup extends BaseCommand {
@@ -15,7 +15,7 @@ export default class Backup extends BaseCommand {
     database: databaseFlag,
     label: Flags.string({ char: "l", summary: "what this backup is for", helpValue: "TEXT", env: "HOLDFAST_LABEL" }),
     reason: reasonFlag,
-    "lock-wait": Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" }),
+    "lock-wait": lockWaitFlag,
   };
 
   protected override readonly leftBehind = ["Parts without a manifest may be left in the repository: they are no backup and never count. `holdfast doctor` shows whether repository and server answer."];

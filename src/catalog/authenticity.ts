@@ -5,16 +5,27 @@ import { type Manifest, parseManifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
 import { signerOf, type TrustedSigner } from "./signatures.ts";
 
+/** A file of a backup and its signature, as they lie in the repository. */
+export interface SignedBytes {
+  readonly bytes: Buffer;
+  readonly signature: Buffer;
+}
+
 /**
  * Reads and authenticates a manifest.
  * @returns undefined if there is none
  * @throws HoldfastError `integrity` when it is unsigned, changed, signed by a stranger, or lies about its own name
  */
 export async function readManifest(repository: Repository, database: string, id: string): Promise<Manifest | undefined> {
+  return (await readSignedManifest(repository, database, id))?.manifest;
+}
+
+/** As {@link readManifest}, with the exact bytes that were signed. */
+export async function readSignedManifest(repository: Repository, database: string, id: string): Promise<(SignedBytes & { readonly manifest: Manifest }) | undefined> {
   const key = backupKey(database, id, manifestFile);
   const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
   if (stored === undefined) return undefined;
-  authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
+  const proof = authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
   const manifest = parseManifest(stored.bytes, key);
   if (manifest.id !== id || manifest.database !== database) {
     throw new HoldfastError("integrity", `${key} says it is backup ${manifest.id} of ${manifest.database}: it was moved or copied`, {
@@ -22,10 +33,11 @@ export async function readManifest(repository: Repository, database: string, id:
       details: { part: manifestFile, expected: `${id} of ${database}`, found: `${manifest.id} of ${manifest.database}` },
     });
   }
-  return manifest;
+  return { manifest, bytes: stored.bytes, signature: proof };
 }
 
-function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): void {
+/** @returns the signature that holds */
+function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): Buffer {
   if (trusted.length === 0) {
     throw new HoldfastError("configuration", "no trusted signer is configured, so no manifest can be trusted", {
       hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],
@@ -44,6 +56,7 @@ function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: rea
       details: { part: manifestFile, expected, found: foundSignature(signature) },
     });
   }
+  return signature;
 }
 
 /** What stands in the place of a signature that does not hold, for a message. */

@@ -1,7 +1,7 @@
 /** The key sidecar of a backup: its one-off identity, encrypted to the recipients, with a signature of its own. */
 import { HoldfastError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
-import { foundSignature } from "./authenticity.ts";
+import { foundSignature, type SignedBytes } from "./authenticity.ts";
 import { backupKey, keyFile, signatureSuffix } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
@@ -23,6 +23,11 @@ export async function writeKeySidecar(store: Store, backup: { database: string; 
  * @throws HoldfastError `integrity` when it is missing, damaged, or belongs to another backup
  */
 export async function readKeySidecar(repository: Repository, manifest: Manifest): Promise<Buffer> {
+  return (await readSignedKey(repository, manifest)).bytes;
+}
+
+/** As {@link readKeySidecar}, with its signature. */
+export async function readSignedKey(repository: Repository, manifest: Manifest): Promise<SignedBytes> {
   const key = backupKey(manifest.database, manifest.id, keyFile);
   const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
   if (stored === undefined) {
@@ -39,5 +44,5 @@ export async function readKeySidecar(repository: Repository, manifest: Manifest)
       details: { part: keyFile, expected, found },
     });
   }
-  return stored.bytes;
+  return { bytes: stored.bytes, signature: signature.bytes };
 }

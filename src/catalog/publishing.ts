@@ -32,8 +32,11 @@ export async function publishManifest(store: Store, manifest: Manifest, signer: 
   await putOnce(store, key, bytes);
 }
 
-/** Equal bytes that are there already are ours: a request whose answer was lost is sent again. */
-async function putOnce(store: Store, key: string, bytes: Buffer): Promise<void> {
+/**
+ * Writes what nobody may write twice. Equal bytes that are there already are ours: a request whose answer was lost is sent again.
+ * @throws HoldfastError `integrity` if other bytes are there
+ */
+export async function putOnce(store: Store, key: string, bytes: Buffer): Promise<void> {
   if ((await store.put(key, bytes, { ifAbsent: true })) !== undefined) return;
   if ((await store.get(key))?.bytes.equals(bytes) === true) return;
   throw new HoldfastError("integrity", `${key} exists already`, { hints: ["Another backup took the same id; run the backup again."] });

@@ -4,6 +4,8 @@ export interface Config {
   /** By short name, in the file's order; empty where nothing names a database. */
   readonly databases: ReadonlyMap<string, DatabaseConfig>;
   readonly repository: RepositoryConfig | undefined;
+  /** Further places for the same backups, by name. */
+  readonly copies?: ReadonlyMap<string, RepositoryConfig> | undefined;
   /** age recipients as written; whoever encrypts validates them. */
   readonly recipients: readonly string[];
   /** File of age identities. Never defaulted: identities must not lie on a backup host by accident. */
@@ -67,6 +69,8 @@ export interface RepositoryConfig {
   readonly uploadConcurrency?: number | undefined;
   /** Who sends multipart uploads: our own requests, or the SDK's lib-storage. */
   readonly uploader?: "own" | "sdk" | undefined;
+  /** False where the store ignores or refuses `If-None-Match` and `If-Match`. */
+  readonly conditionalWrites?: boolean | undefined;
   readonly attempts?: number | undefined;
   /** Milliseconds. */
   readonly requestTimeout?: number | undefined;

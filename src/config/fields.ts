@@ -74,9 +74,10 @@ export function fieldAt(path: readonly PropertyKey[]): Field | undefined {
   return fields.find((field) => field.path.every((key, at) => key === keys[at]));
 }
 
-/** The keys that may stand at `path`. */
+/** The keys that may stand at `path`; in a copy those of the repository. */
 export function keysAt(path: readonly PropertyKey[]): ReadonlySet<string> {
-  const keys = path.map((key, at) => (path[0] === "databases" && at === 1 ? anyName : key));
+  const [first, ...rest] = path;
+  const keys = first === "copies" && rest.length > 0 ? ["repository", ...rest.slice(1)] : path.map((key, at) => (first === "databases" && at === 1 ? anyName : key));
   const below = fields.filter((field) => field.path.length > keys.length && keys.every((key, at) => key === field.path[at]));
   return new Set(below.map((field) => field.path[keys.length] ?? ""));
 }

@@ -58,11 +58,11 @@ function wrong(problems: readonly string[], file: ConfigFile | undefined): Holdf
 
 /** Whether a secret is written in the file itself. */
 function holdsSecret({ content }: ConfigFile): boolean {
-  const repository = content["repository"];
-  const databases = isRecord(content["databases"]) ? Object.values(content["databases"]) : [];
-  const urls = [...databases, repository].map((holder) => (isRecord(holder) ? holder["url"] : holder));
-  const credentials = isRecord(repository) && isRecord(repository["credentials"]) ? repository["credentials"] : {};
-  return urls.some((url) => typeof url === "string" && hasPassword(url)) || typeof credentials["secretAccessKey"] === "string";
+  const valuesOf = (value: unknown): unknown[] => (isRecord(value) ? Object.values(value) : []);
+  const repositories = [content["repository"], ...valuesOf(content["copies"])];
+  const urls = [...valuesOf(content["databases"]), ...repositories].map((holder) => (isRecord(holder) ? holder["url"] : holder));
+  const credentials = repositories.flatMap((repository) => (isRecord(repository) && isRecord(repository["credentials"]) ? [repository["credentials"]] : []));
+  return urls.some((url) => typeof url === "string" && hasPassword(url)) || credentials.some(({ secretAccessKey }) => typeof secretAccessKey === "string");
 }
 
 interface Surroundings {
@@ -80,6 +80,7 @@ async function withDefaults(parsed: ParsedConfig, { databaseNames, origins, plac
   return {
     databases: inOrder(parsed.databases, databaseNames),
     repository: parsed.repository,
+    copies: new Map(Object.entries(parsed.copies)),
     recipients: parsed.recipients,
     identityFile: parsed.identityFile,
     signingKeyFile: parsed.signingKeyFile ?? ((await exists(keyFile)) ? keyFile : undefined),
