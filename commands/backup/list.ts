@@ -10,7 +10,7 @@ export default class BackupList extends BaseCommand {
   static override description = "What cannot be trusted is named in a warning and is not listed: it does not count.";
   static override examples = ["<%= config.bin %> backup list", "<%= config.bin %> backup list --database ehr --json"];
 
-  static override flags = { database: databaseFlag, fromFlag };
+  static override flags = { database: databaseFlag, from: fromFlag };
 
   async run(): Promise<BackupJson[]> {
     const { flags } = await this.parse(BackupList);
