@@ -11,6 +11,7 @@ import { acquireLock, type Lock } from "../lock/lease.ts";
 import { runStep } from "../ports.ts";
 import { cancellationSaying, patienceAfter } from "./cancellation.ts";
 import type { Context, Workplace } from "./context.ts";
+import { guardOf } from "./guard.ts";
 import { openStoreOf } from "./open-configured-store.ts";
 import { openFor, recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -177,7 +178,7 @@ class CopyRun {
     const { actor, clock, signal, reporter } = this.#context;
     const patience = patienceAfter(signal);
     const { store } = this.#destination;
-    const lock = await acquireLock(store, lockKey(database, "backup"), { action: "repository copy", actor, clock, signal, waitMs: this.#options.lockWaitMs ?? 0 });
+    const lock = await acquireLock(store, lockKey(database, "backup"), { action: "repository copy", actor, clock, signal, waitMs: this.#options.lockWaitMs ?? 0, guard: guardOf(this.#context, this.#destination) });
     if (lock.tookOver !== null) reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
     try {
       await store.abortUploads(backupsFolder(database));
@@ -191,11 +192,16 @@ class CopyRun {
           else if (sent !== undefined) this.#unchanged += 1;
         }
       };
-      await together(AbortSignal.any([signal, lock.lost]), Array.from({ length: this.#options.concurrency ?? 2 }, () => worker));
-      return copied;
+      await together(AbortSignal.any([signal, lock.lost]), Array.from({ length: this.#concurrency() }, () => worker));
+      return copied.sort((a, b) => a.id.localeCompare(b.id));
     } finally {
       await patience(lock.release());
     }
+  }
+
+  /** One by one where the newest that is there tells the next run where to begin: a newer one must not come before an older one. */
+  #concurrency(): number {
+    return this.#options.choice === "newer" ? 1 : (this.#options.concurrency ?? 2);
   }
 
   #copyOne({ manifest, step }: Errand, lock: Lock, signal: AbortSignal): ReturnType<typeof copyBackup> {
