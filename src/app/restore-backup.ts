@@ -74,6 +74,8 @@ export interface RestoreWork {
   readonly options: RestoreOptions;
   /** The name that the copy gets in the end. */
   readonly target: string;
+  /** The role that roles made here are granted to, by which they are found again where the copy is for a time only. */
+  readonly roleMarker?: string | undefined;
 }
 
 function stepsOf(options: RestoreOptions): Step[] {

@@ -9,7 +9,7 @@ import { HoldfastError, systemCodeOf } from "../errors.ts";
 import { analyzeDatabase } from "../postgres/analyze.ts";
 import { restoreFile, type RestoreOptions as ArchiveOptions, restoreStream, scriptOf } from "../postgres/archive.ts";
 import { mapRoles, rolesToCreate, statementsForRoles, withoutRoles } from "../postgres/roles.ts";
-import { openSession, runScript, SqlError } from "../postgres/session.ts";
+import { identifier, openSession, runScript, SqlError } from "../postgres/session.ts";
 import { type ArchiveEntry, entriesOfTables, findTables, listArchive, passesOf, tablesOfEntries } from "../postgres/table-list.ts";
 import type { TableName } from "../postgres/truth/tables.ts";
 import type { Context } from "./context.ts";
@@ -138,6 +138,7 @@ export async function createMissingRoles(work: RestoreWork): Promise<void> {
   try {
     await admin.execute("BEGIN");
     for (const statement of statementsForRoles(globals, missing)) await admin.execute(statement);
+    if (work.roleMarker !== undefined) for (const role of missing) await admin.execute(`GRANT ${identifier(role)} TO ${identifier(work.roleMarker)}`);
     await admin.execute("COMMIT");
   } catch (error) {
     await admin.execute("ROLLBACK").catch(() => undefined);

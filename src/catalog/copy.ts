@@ -2,12 +2,12 @@
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { newDigest } from "../pipeline/digest.ts";
 import type { Store } from "../store/store.ts";
-import { readSignedManifest, type SignedBytes } from "./authenticity.ts";
+import { readSignedManifest } from "./authenticity.ts";
 import { readSignedKey } from "./key-sidecar.ts";
 import { backupFolder, backupKey, keyFile, manifestFile, signatureSuffix } from "./layout.ts";
 import { type Manifest, type Part } from "./manifest.ts";
-import { putOnce } from "./publishing.ts";
 import type { Repository } from "./repository.ts";
+import { putOnce, type SignedBytes } from "./signed-object.ts";
 
 /** Bytes of the objects at the destination, by key. */
 export type Sizes = ReadonlyMap<string, number>;
@@ -78,7 +78,7 @@ export async function copyBackup(source: Repository, destination: Store, wanted:
   await options.assertHeld();
   throwIfCancelled(options.signal);
   if (gap.signatureDiffers) await destination.put(at(manifestFile + signatureSuffix), gap.signed.signature);
-  if (!gap.published) await putOnce(destination, at(manifestFile), gap.signed.bytes);
+  if (!gap.published) await putOnce(destination, at(manifestFile), gap.signed.bytes, "Another copy published something else under this id: find out which is right with `holdfast backup verify`.");
   return { sent, changed: sent > 0 || gap.keyDiffers || gap.signatureDiffers || !gap.published };
 }
 

@@ -1,11 +1,11 @@
 /** The key sidecar of a backup: its one-off identity, encrypted to the recipients, with a signature of its own. */
 import { HoldfastError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
-import { foundSignature, type SignedBytes } from "./authenticity.ts";
 import { backupKey, keyFile, signatureSuffix } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
 import { type Signer, signerOf } from "./signatures.ts";
+import { foundSignature, type SignedBytes } from "./signed-object.ts";
 
 /** What `key.age.sig` signs: the sidecar together with the one-off recipient that its backup's manifest names. */
 function keySignatureInput(recipient: string, sidecar: Uint8Array): Buffer {
@@ -36,7 +36,8 @@ export async function readSignedKey(repository: Repository, manifest: Manifest):
       details: { part: keyFile, expected: "present", found: "missing" },
     });
   }
-  if (signature === undefined || signerOf(keySignatureInput(manifest.encryption.recipient, stored.bytes), signature.bytes, repository.trusted) === undefined) {
+  const signer = signature && signerOf(keySignatureInput(manifest.encryption.recipient, stored.bytes), signature.bytes, repository.trusted);
+  if (signature === undefined || signer === undefined) {
     const expected = `a signature of it for ${manifest.encryption.recipient} by ${repository.trusted.map((signer) => signer.id).join(" or ")}`;
     const found = signature === undefined ? `no ${keyFile}${signatureSuffix}` : foundSignature(signature.bytes);
     throw new HoldfastError("integrity", `${key} is damaged, unsigned, or belongs to another backup: expected ${expected}, found ${found}`, {
@@ -44,5 +45,5 @@ export async function readSignedKey(repository: Repository, manifest: Manifest):
       details: { part: keyFile, expected, found },
     });
   }
-  return { bytes: stored.bytes, signature: signature.bytes };
+  return { bytes: stored.bytes, signature: signature.bytes, signer };
 }

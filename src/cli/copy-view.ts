@@ -1,7 +1,7 @@
 /** A copy's choice as flags say it, and its result for people. */
 import type { CopyChoice, CopyResult } from "../app/copy-repository.ts";
 import { parseInstant } from "./choice.ts";
-import { formatBytes, formatCount, formatSeconds } from "./format.ts";
+import { formatBytes, formatCount, formatSeconds } from "../text/format.ts";
 
 export function copyChoice({ since, latest, newer }: { readonly since?: string | undefined; readonly latest: boolean; readonly newer: boolean }): CopyChoice {
   if (since !== undefined) return { since: parseInstant(since, "since") };

@@ -9,6 +9,7 @@ import { overlayEnvironment, unknownVariables } from "./environment.ts";
 import { type ConfigFile, isRecord, type Places, placesOf, readConfigFile } from "./file.ts";
 import { problemsOf } from "./problems.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
+import { drillSettings } from "./drill-schema.ts";
 import { hasPassword } from "./secrets.ts";
 import { readableByAll, type Reading, sourceReading } from "./sources.ts";
 
@@ -59,8 +60,10 @@ function wrong(problems: readonly string[], file: ConfigFile | undefined): Holdf
 /** Whether a secret is written in the file itself. */
 function holdsSecret({ content }: ConfigFile): boolean {
   const valuesOf = (value: unknown): unknown[] => (isRecord(value) ? Object.values(value) : []);
+  const databases = valuesOf(content["databases"]);
+  const drillServers = databases.map((database) => (isRecord(database) && isRecord(database["drill"]) ? database["drill"]["server"] : undefined));
   const repositories = [content["repository"], ...valuesOf(content["copies"])];
-  const urls = [...valuesOf(content["databases"]), ...repositories].map((holder) => (isRecord(holder) ? holder["url"] : holder));
+  const urls = [...[...databases, ...repositories].map((holder) => (isRecord(holder) ? holder["url"] : holder)), ...drillServers];
   const credentials = repositories.flatMap((repository) => (isRecord(repository) && isRecord(repository["credentials"]) ? [repository["credentials"]] : []));
   return urls.some((url) => typeof url === "string" && hasPassword(url)) || credentials.some(({ secretAccessKey }) => typeof secretAccessKey === "string");
 }
@@ -106,7 +109,7 @@ async function defaultSigners(path: string, reading: Reading): Promise<string> {
 function inOrder(databases: ParsedConfig["databases"], names: readonly string[]): ReadonlyMap<string, DatabaseConfig> {
   const entries = names.flatMap((name): [string, DatabaseConfig][] => {
     const database = databases[name];
-    return database === undefined ? [] : [[name, { name, ...database, tools: database.tools, appVersion: database.appVersion }]];
+    return database === undefined ? [] : [[name, { name, ...database, tools: database.tools, appVersion: database.appVersion, canary: database.canary, drill: drillSettings(database.drill) }]];
   });
   return new Map(entries);
 }
