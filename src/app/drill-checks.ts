@@ -2,6 +2,7 @@
 import type { Manifest } from "../catalog/manifest.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { checkAssertion } from "../drill/assertions.ts";
+import { checkCanary } from "../drill/canary.ts";
 import { comparesSomething, comparisonChecks, findingOf } from "../drill/comparison-checks.ts";
 import type { DrillJournal, PlannedCheck } from "../drill/journal.ts";
 import { HoldfastError } from "../errors.ts";
@@ -56,6 +57,7 @@ export async function checkCopy(work: RestoreWork, journal: DrillJournal, databa
   for (const check of comparisonChecks) await journal.check(check, () => Promise.resolve(findingOf(check, { expected: manifest.truth, ...reading })));
   const session = await openSession(server.target(target), { signal });
   try {
+    await journal.check(canary, () => checkCanary(session, manifest.truth));
     const { schema } = parseDatabaseUrl(database.url);
     for (const assertion of database.drill.assertions) await journal.check(assertionCheck(assertion), () => checkAssertion(session, assertion, { schema }));
   } finally {

@@ -71,7 +71,7 @@ test("a changed byte shows also where neither a follower nor the timeline tells"
 });
 
 describe("removed evidence is missed", () => {
-  test.each([[0, "first"], [1, "second"], [2, "third"]] as const)("by its follower (%i, the %s)", async (n) => {
+  test.each([[0, "first"], [1, "second"], [2, "third"]] as const)("by its follower (%i, the %s)", async (...[n]) => {
     for (const file of ["", "evidence.json"]) {
       const { verify, remove, store, ids } = await fourDrills();
       if (n === 1) await remove(ids[1]!, "certification-");
