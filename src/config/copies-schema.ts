@@ -18,6 +18,13 @@ function written(given: unknown): unknown {
   return Object.fromEntries(Object.entries(given).map(([name, value]: [string, unknown]) => [name, typeof value === "string" ? { url: value } : value]));
 }
 
+/** The names in the order in which they were written: values that are read from elsewhere arrive in any. */
+export function copiesInOrder<T>(parsed: Readonly<Record<string, T>>, given: unknown): ReadonlyMap<string, T> {
+  const content = written(given);
+  const order = typeof content === "object" && content !== null ? Object.keys(content) : [];
+  return new Map(order.flatMap((name): [string, T][] => { const found = parsed[name]; return found === undefined ? [] : [[name, found]]; }));
+}
+
 /** @param place - the schema of `repository` */
 export function copiesSchema<S extends z.ZodType>(place: S) {
   const name = z.string().regex(copyName, copyNameRule).refine((given) => given !== primaryName, `must not be ${primaryName}, which means the configured repository`);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { HoldfastError } from "../errors.ts";
 import { registerSecret } from "../process/redact.ts";
 import type { Config, DatabaseConfig } from "./config.ts";
+import { copiesInOrder } from "./copies-schema.ts";
 import { overlayEnvironment, unknownVariables } from "./environment.ts";
 import { type ConfigFile, isRecord, type Places, placesOf, readConfigFile } from "./file.ts";
 import { problemsOf } from "./problems.ts";
@@ -44,7 +45,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   if (file !== undefined && holdsSecret(file) && (await readableByAll(file.path))) {
     warnings.push(`everybody on this machine can read the secrets in ${file.path}; \`chmod 600\` it, or move them out with { env }, { file } or { command }`);
   }
-  return withDefaults(parsed.data, { databaseNames: overlay.databaseNames, origins: overlay.origins, places, reading, source: file?.path, warnings });
+  return withDefaults(parsed.data, { databaseNames: overlay.databaseNames, copies: overlay.content["copies"], origins: overlay.origins, places, reading, source: file?.path, warnings });
 }
 
 function wrong(problems: readonly string[], file: ConfigFile | undefined): HoldfastError {
@@ -70,6 +71,8 @@ function holdsSecret({ content }: ConfigFile): boolean {
 
 interface Surroundings {
   readonly databaseNames: readonly string[];
+  /** `copies` as written. */
+  readonly copies: unknown;
   readonly origins: ReadonlyMap<string, string>;
   readonly places: Places;
   readonly reading: Reading;
@@ -77,13 +80,13 @@ interface Surroundings {
   readonly warnings: readonly string[];
 }
 
-async function withDefaults(parsed: ParsedConfig, { databaseNames, origins, places, reading, source, warnings }: Surroundings): Promise<Config> {
+async function withDefaults(parsed: ParsedConfig, { databaseNames, copies, origins, places, reading, source, warnings }: Surroundings): Promise<Config> {
   const signersFile = join(places.configDir, "trusted-signers.pem");
   const keyFile = join(places.configDir, "signing-key.pem");
   return {
     databases: inOrder(parsed.databases, databaseNames),
     repository: parsed.repository,
-    copies: new Map(Object.entries(parsed.copies)),
+    copies: copiesInOrder(parsed.copies, copies),
     recipients: parsed.recipients,
     identityFile: parsed.identityFile,
     signingKeyFile: parsed.signingKeyFile ?? ((await exists(keyFile)) ? keyFile : undefined),

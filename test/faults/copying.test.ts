@@ -7,7 +7,8 @@ import { markerKey } from "../../src/catalog/layout.ts";
 import type { Outcome } from "../harness/cli.ts";
 import { s3Missing, s3Server } from "../harness/s3.ts";
 import { startProxy } from "../harness/wire.ts";
-import { filesBelow } from "./place.ts";
+import { runSql } from "../harness/postgres.ts";
+import { bucketPlace, filesBelow } from "./place.ts";
 import { type FaultBench, useScene } from "./scene.ts";
 
 const scene = useScene();
@@ -129,6 +130,32 @@ test("a re-key at the source reaches the copy, also one that was cut between key
   await expectWhole(bench, copy);
 });
 
+test("the origin's timeline is kept byte for byte, and an entry that was changed afterwards is told with exit 17", async () => {
+  const { bench, copy } = await benchWithCopy();
+  await bench.ok("repository", "copy", "--to", "offsite");
+  const [entry = ""] = await filesBelow(join(bench.repository, "timeline"));
+  expect(await readFile(join(copy, "origin.timeline", entry))).toEqual(await readFile(join(bench.repository, "timeline", entry)));
+  await flip(join(bench.repository, "timeline", entry));
+  await bench.ok("repository", "copy", "--to", "offsite");
+  expectRefusal(await bench.run("repository", "copy", "--to", "offsite", "--verify"), 17, /the timeline differs from what file:\S+ kept of it: 2026\/0000000001\.json/);
+  await writeFile(join(bench.repository, "timeline", entry), "cut");
+  expectRefusal(await bench.run("repository", "copy", "--to", "offsite"), 17, /the timeline differs/);
+});
+
+test("a store without conditional writes is copied to and backed up to under a lock of its own, which is said", async () => {
+  const { bench, copy } = await benchWithCopy();
+  bench.env["HOLDFAST_REPOSITORY_CONDITIONAL_WRITES"] = "false";
+  const made = await bench.run("backup", "--no-copy", "--verbose", "--json");
+  expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining("honours no conditional writes, as configured: an advisory lock in the database and a lock file on this host keep this run alone") as string });
+  expect(JSON.parse(await readFile(join(bench.repository, "ehr", "locks", "backup.json"), "utf8"))).toMatchObject({ host: expect.any(String) as string, released: expect.any(String) as string });
+  await writeFile(join(bench.folder, "holdfast.yaml"), JSON.stringify({ copies: { offsite: { url: `file://${copy}`, conditionalWrites: false } } }));
+  delete bench.env["HOLDFAST_COPIES"];
+  expect((await bench.ok("repository", "copy", "--to", "offsite", "--verbose")).stderr).toContain("a lock file on this host only keeps this run alone");
+  expect(await listed(bench)).toHaveLength(2);
+  const checks = (await bench.ok("doctor", "--json")).json<{ area: string; name: string; detail: string }[]>();
+  for (const area of ["repository", "copy offsite"]) expect(checks.find((check) => check.area === area && check.name === "conditional-write")?.detail).toMatch(/^not used, as configured/);
+});
+
 test("the repository itself is refused as its own copy, however it is spelled", async () => {
   const { bench } = await benchWithCopy();
   await symlink(bench.repository, join(bench.folder, "elsewhere"));
@@ -167,6 +194,27 @@ test("a destination that is full fails with exit 15 and lists nothing, and the n
 const missing = s3Missing();
 if (missing !== undefined) test.skip(`a copy goes to a bucket that denies it (${missing})`);
 else {
+  test("a copy to a bucket that is killed in the middle of an upload leaves nothing that is listed, and the next one completes it and sweeps", async () => {
+    const bench = await scene().bench();
+    await runSql(scene().database, "CREATE TABLE IF NOT EXISTS images AS SELECT i AS id, (SELECT string_agg(sha512((i || '/' || n)::bytea), '') FROM generate_series(1, 4096) n) AS bytes FROM generate_series(1, 80) i");
+    const { id } = (await bench.ok("backup", "--json")).json<{ id: string }>();
+    const place = await bucketPlace();
+    const { accessKeyId, secretAccessKey } = (await s3Server()).credentials;
+    Object.assign(bench.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+    const proxy = await startProxy((await s3Server()).endpoint);
+    const running = bench.start("repository", "copy", "--latest", "--to", place.through(proxy.endpoint));
+    await proxy.receivedAtLeast(12 * 2 ** 20);
+    running.kill("SIGKILL");
+    expect((await running).signal).toBe("SIGKILL");
+    expect(await place.unfinished()).toEqual([expect.stringMatching(/data\.pgdump\.zst\.age$/)]);
+    expect((await bench.ok("backup", "list", "--from", place.url, "--json")).json()).toEqual([]);
+    const lock = "ehr/locks/backup.json";
+    await place.write(lock, Buffer.from(JSON.stringify({ ...(JSON.parse((await place.read(lock)).toString()) as object), expires: "2026-01-01T00:00:00.000Z" })));
+    await bench.ok("repository", "copy", "--latest", "--to", place.url);
+    expect(await place.unfinished()).toEqual([]);
+    expect((await bench.ok("backup", "verify", "--all", "--level", "archive", "--from", place.url, "--json")).json()).toMatchObject([{ id, ok: true }]);
+  }, 180_000);
+
   test("a destination that denies or goes away fails with exit 15 and lists nothing", async () => {
     const bench = await scene().bench();
     const server = await s3Server();
