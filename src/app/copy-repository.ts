@@ -214,7 +214,7 @@ class CopyRun {
         const onBytes = (bytes: number): void => { reporter.emit({ type: "progress", step, bytes, total }); };
         return copyBackup(this.#source, this.#destination.store, manifest, { signal, verify: this.#options.verify, assertHeld: () => lock.assertHeld(), onBytes });
       },
-      (outcome) => (outcome === undefined ? "removed from the source meanwhile" : `${outcome.sent} of ${total} bytes sent`),
+      (outcome) => (outcome === undefined ? "removed from the source meanwhile" : `${outcome.sent} bytes of ${total} bytes sent`),
     );
   }
 

@@ -62,6 +62,7 @@ test.each(steps)("a copy that is killed %s lists whole backups only, and the nex
   for (const name of Object.keys(env)) Reflect.deleteProperty(bench.env, name);
 
   const published = ["after manifest.json", "after 0000000001.json"].includes(step);
+  expect((await filesBelow(folderOf(copy))).includes("manifest.json")).toBe(published);
   if (step !== `before ${markerKey}`) expect(await listed(bench)).toEqual(published ? [good()] : []);
   await releaseLock(copy);
   const next = (await bench.ok("repository", "copy", "--to", "offsite", "--json")).json<CopyJson>();

@@ -25,7 +25,7 @@ function deafStore(): Store {
 interface Bench {
   readonly store: Store;
   readonly database: TestDatabase;
-  acquire(host: string, more?: Partial<LockOptions>, withServer?: boolean): Promise<Lock>;
+  readonly acquire: (host: string, more?: Partial<LockOptions>, withServer?: boolean) => Promise<Lock>;
 }
 
 async function bench(): Promise<Bench> {
