@@ -1,10 +1,11 @@
 import * as Flags from "@oclif/core/flags";
 
-import { afterBackup, copyFollowUps } from "../../src/app/after-backup.ts";
-import { createBackup } from "../../src/app/create-backup.ts";
+import { copyFollowUps } from "../../src/app/after-backup.ts";
+import { backUpAndPrune } from "../../src/app/back-up-and-prune.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { type PruneJson, pruneJson, summarizePrune } from "../../src/cli/prune-view.ts";
 import { formatBytes, formatCount, formatSeconds } from "../../src/text/format.ts";
 
 export default class Backup extends BaseCommand {
@@ -22,13 +23,14 @@ export default class Backup extends BaseCommand {
 
   protected override readonly leftBehind = ["Parts without a manifest may be left in the repository: they are no backup and never count. `holdfast doctor` shows whether repository and server answer."];
 
-  async run(): Promise<BackupJson> {
+  async run(): Promise<BackupJson & { readonly pruned?: PruneJson }> {
     const { flags } = await this.parse(Backup);
     const context = await this.context(flags);
     const lockWaitMs = flags["lock-wait"] * 1000;
-    const { manifest, bytes, seconds } = await createBackup(context, { database: flags.database, label: flags.label, reason: flags.reason, lockWaitMs });
+    const copies = flags["no-copy"] ? [] : copyFollowUps(context, lockWaitMs);
+    const { manifest, bytes, seconds, pruned } = await backUpAndPrune(context, { database: flags.database, label: flags.label, reason: flags.reason, lockWaitMs }, copies);
     this.print(`${manifest.id}  ${formatCount(manifest.truth.tables.length)} tables, ${formatCount(rowsOf(manifest))} rows, ${formatBytes(bytes)} stored in ${formatSeconds(seconds)}`);
-    await afterBackup(context, manifest, flags["no-copy"] ? [] : copyFollowUps(context, lockWaitMs));
-    return backupJson(manifest);
+    if (pruned !== undefined && pruned.removed.length > 0) this.print(summarizePrune(pruned));
+    return { ...backupJson(manifest), ...(pruned && { pruned: pruneJson(pruned) }) };
   }
 }

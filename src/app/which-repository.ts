@@ -1,12 +1,12 @@
 /** Which of the configured repositories is meant: the primary, a copy by its name, or a location that is configured nowhere. */
-import type { Config, RepositoryConfig } from "../config/config.ts";
+import type { Config, CopyConfig } from "../config/config.ts";
 import { primaryName } from "../config/copies-schema.ts";
 import { HoldfastError } from "../errors.ts";
 
 export interface NamedRepository {
   /** Its name, or the location as it was written. */
   readonly name: string;
-  readonly settings: RepositoryConfig;
+  readonly settings: CopyConfig;
 }
 
 /**
@@ -29,5 +29,7 @@ export function standingAt(config: Config, name: string | undefined): Config {
   const copies = new Map(config.copies);
   // The way back: `repository copy --from offsite --to primary`.
   if (config.repository) copies.set(primaryName, config.repository);
-  return { ...config, repository: settings, copies };
+  const { retention, ...repository } = settings;
+  const databases = retention === undefined ? config.databases : new Map([...config.databases].map(([key, database]) => [key, { ...database, retention }]));
+  return { ...config, repository, databases, copies };
 }

@@ -7,7 +7,8 @@ export const databaseFlag = Flags.string({ char: "d", summary: "which configured
 /** Which repository is meant; the base command heeds it in every command that takes it. */
 export const fromFlag = Flags.string({ summary: "read from this copy of the repository instead", helpValue: "NAME|URL", env: "HOLDFAST_FROM" });
 
-export const lockWaitFlag = Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" });
+/** The same for what changes it. */
+export const pruneFromFlag = Flags.string({ summary: "prune this copy of the repository instead, by its own retention if it has one", helpValue: "NAME|URL", env: "HOLDFAST_FROM" });
 
 export const reasonFlag = Flags.string({ summary: "why, for the timeline", helpValue: "TEXT", env: "HOLDFAST_REASON" });
 
@@ -17,6 +18,12 @@ export const drainFlag = Flags.integer({ summary: "seconds that clients get to f
 
 /** Confirmations and `--swap` have no environment variable on purpose: they must be meant each time. */
 export const confirmFlag = Flags.string({ summary: "the name of the database to replace, typed out", helpValue: "NAME" });
+
+export const lockWaitFlag = Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" });
+
+export const holdReasonFlag = Flags.string({ summary: "why, for the record and the timeline", helpValue: "TEXT", env: "HOLDFAST_REASON", required: true });
+
+export const backupIdArg = Args.string({ description: "id of a backup", name: "ID", required: true, ignoreStdin: true });
 
 export const backupArg = Args.string({ description: "id of a backup, or latest", name: "ID", ignoreStdin: true });
 

@@ -1,12 +1,13 @@
 /** The configuration as the rest of the product sees it: resolved, typed, every default filled in. */
 import type { DrillSettings } from "./drill-settings.ts";
+import type { RetentionSettings } from "./retention-settings.ts";
 
 export interface Config {
   /** By short name, in the file's order; empty where nothing names a database. */
   readonly databases: ReadonlyMap<string, DatabaseConfig>;
   readonly repository: RepositoryConfig | undefined;
   /** Further places for the same backups, by name. */
-  readonly copies?: ReadonlyMap<string, RepositoryConfig> | undefined;
+  readonly copies?: ReadonlyMap<string, CopyConfig> | undefined;
   /** age recipients as written; whoever encrypts validates them. */
   readonly recipients: readonly string[];
   /** File of age identities. Never defaulted: identities must not lie on a backup host by accident. */
@@ -51,6 +52,8 @@ export interface DatabaseConfig {
   /** `schema.table` that each backup leaves a row in; undefined if none shall. */
   readonly canary: { readonly table: string } | undefined;
   readonly drill: DrillSettings;
+  /** Undefined: nothing is ever removed. */
+  readonly retention: RetentionSettings | undefined;
 }
 
 export interface PatternLists {
@@ -82,6 +85,11 @@ export interface RepositoryConfig {
   readonly stallTimeout?: number | undefined;
   /** Secret. Absent: the SDK's own search (`AWS_*`, profiles, instance roles). */
   readonly credentials?: RepositoryCredentials | undefined;
+}
+
+export interface CopyConfig extends RepositoryConfig {
+  /** What is kept there of every database; undefined: what the database's own retention says. */
+  readonly retention?: RetentionSettings | undefined;
 }
 
 export type ServerSideEncryption = "AES256" | "aws:kms" | "aws:kms:dsse";

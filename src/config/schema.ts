@@ -9,6 +9,7 @@ import { registerSecret } from "../process/redact.ts";
 import { copiesSchema } from "./copies-schema.ts";
 import { drillSchema } from "./drill-schema.ts";
 import { duration, field, flag, mapRule, measure, oneOf, settle, source, text, texts, whole } from "./kinds.ts";
+import { retentionSchema } from "./retention-schema.ts";
 import { registerUrl } from "./secrets.ts";
 import { type Reading, type Source, SourceProblem } from "./sources.ts";
 import { parseTools } from "./tools.ts";
@@ -104,6 +105,7 @@ export function configSchema(reading: Reading) {
       { type: "schema.table", example: "public.holdfast_canary", at: "canary.table" },
     ),
     drill: drillSchema(url),
+    retention: retentionSchema.optional(),
   }, { error: mapRule });
 
   const repository = z.strictObject({
@@ -147,7 +149,7 @@ export function configSchema(reading: Reading) {
   return z.strictObject({
     databases: z.record(text().regex(databaseName, databaseNameRule), database, { error: mapRule }).default({}),
     repository: repository.optional(),
-    copies: field(copiesSchema(repository).default({}), "Further places for the same backups, by name, each with the keys of `repository` or a location alone: what `repository copy` and a backup's last step copy to, and `--from` reads.", { type: "map, or NAME=URL", kind: "list", secret: "url", example: "offsite=s3://elsewhere/holdfast?region=eu-north-1", defaultText: "none" }),
+    copies: field(copiesSchema(repository.extend({ retention: retentionSchema.optional() })).default({}), "Further places for the same backups, by name, each with the keys of `repository` or a location alone: what `repository copy` and a backup's last step copy to, and `--from` reads.", { type: "map, or NAME=URL", kind: "list", secret: "url", example: "offsite=s3://elsewhere/holdfast?region=eu-north-1", defaultText: "none" }),
     recipients: field(
       z.union([texts(), text().transform((one) => [one]), z.strictObject({ file: text() }).transform((given, context) => settle(context, async () => listed(await reading.file(given.file))))], { error: "must be a list of age recipients or { file: path }" }).default([]),
       "age recipients that can open the backups, or `{ file: path }` with one a line.",

@@ -70,5 +70,5 @@ ${group.title === undefined ? undefined : html`<tr role="row" class="group"><th 
 
 function tableCell(cell: Html | string, index: number, column: Column | undefined): Html {
   if (index === 0) return html`<th scope="row" role="rowheader">${cell}</th>`;
-  return html`<td role="cell" class="${column?.kind ?? "text"}" data-title="${column?.title}">${cell}</td>`;
+  return html`<td role="cell" class="${column?.kind ?? "text"}${cell === "–" ? " none" : ""}" data-title="${column?.title}">${cell}</td>`;
 }

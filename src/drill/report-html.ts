@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { html, type Html } from "../text/markup.ts";
 import type { Evidence } from "./evidence.ts";
 import { gauge } from "./report-chart.ts";
-import { outcomeWords, troubles, verdictWords } from "./report-checks.ts";
+import { outcomeWords, troublesByCause, verdictWords } from "./report-checks.ts";
 import { headFacts, type ObjectiveFact, objectiveFacts } from "./report-facts.ts";
 import { comparedSection, leftOutSection } from "./report-html-checks.ts";
 import { badge, definitions, icon, moment, prose, section } from "./report-html-parts.ts";
@@ -45,10 +45,10 @@ const shownTroubles = 4;
 
 function verdictSection(evidence: Evidence): Html {
   const { verdict, summary } = evidence;
-  const found = troubles(evidence);
+  const found = troublesByCause(evidence);
   const more = found.length - shownTroubles;
   const list = found.length === 0 ? undefined : html`<ul class="troubles">
-${found.slice(0, shownTroubles).map(({ title, detail, outcome }) => html`<li class="${outcome}">${icon(outcome)}<div><strong><span class="unseen">${outcomeWords[outcome]}: </span>${title}</strong> <span>${prose(detail)}</span></div></li>
+${found.slice(0, shownTroubles).map(({ title, detail, outcome }) => html`<li class="${outcome}">${icon(outcome)}<div><p><strong>${outcomeWords[outcome]}:</strong> ${title}</p><p>${prose(detail)}</p></div></li>
 `)}</ul>
 ${more > 0 ? html`<p class="more">and ${more} more below</p>
 ` : undefined}`;
@@ -64,7 +64,7 @@ function objectiveCard({ name, meaning, seconds, measured, promisedSeconds, prom
   return html`<div class="objective ${tone}">
 <h3>${name}</h3>
 <p class="figure">${measured}</p>
-<p class="promise"><span>${promisedSeconds === null ? undefined : `promised: ${promised}`}</span>${badge(tone, judgement)}</p>
+<p class="promise">${promisedSeconds === null ? undefined : html`<span>promised: ${promised}</span>`}${badge(tone, judgement)}</p>
 ${promisedSeconds === null ? undefined : gauge(`${name}: ${measured} measured, ${promised} promised`, seconds, promisedSeconds)}
 <p class="meaning">${meaning}</p>
 </div>

@@ -20,7 +20,6 @@ h3{margin:2rem 0 .5rem;font-size:1rem;font-weight:600}
 dl,dd,ul,ol,figure{margin:0;padding:0}
 code,pre,.id{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;font-size:.875em}
 time{white-space:nowrap}
-.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .masthead,footer{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 2rem;color:var(--soft);font-size:.875rem}
 .masthead p,footer p{margin:0}
 footer{margin-top:3.25rem;padding-top:.75rem;border-top:1px solid var(--line)}
@@ -38,7 +37,9 @@ const verdict = html`
 .troubles{margin-top:1.25rem;list-style:none}
 .troubles li{display:flex;gap:.6rem;margin:.5rem 0;max-width:80ch}
 .troubles .icon{margin-top:.2em;color:var(--tone)}
-.troubles strong{display:block}
+.troubles p{margin:0}
+.troubles strong{color:var(--tone)}
+.troubles p:first-child{font-weight:600}
 .more{color:var(--soft)}
 .verdict .more{color:inherit}
 .head{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:1rem 2rem;margin-top:1.75rem}
@@ -85,17 +86,17 @@ const charts = html`
 .track{fill:var(--line)}.fill{fill:var(--bar)}
 .objective .fill{fill:var(--tone)}.mark{fill:var(--ink)}
 .trends{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1.5rem 3rem}
-figcaption{margin-bottom:.5rem;font-weight:500}
+figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;margin-bottom:.5rem;font-weight:500}
+figcaption span{color:var(--soft);font-size:.875rem;font-weight:400}
 .chart{display:grid;grid-template-columns:68px minmax(0,1fr)}
 .chart svg{display:block}
 .chart text{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}
 .grid{stroke:var(--line)}
 .chart .limit{stroke:var(--ink);stroke-dasharray:4 3}
-.chart text.limit{fill:var(--ink);stroke:var(--paper);stroke-width:4px;stroke-dasharray:none;paint-order:stroke}
 .column{fill:var(--past)}.column.last{fill:var(--bar)}
 .column.fail,.column.unverified{fill:var(--paper);stroke:var(--tone);stroke-width:1.5}
 .column.unverified{stroke-dasharray:3 2}
-.chart .sign{fill:var(--ink);font-size:14px;font-weight:600}
+.chart .sign{fill:var(--ink);font-size:12px;font-weight:600}
 .legend{color:var(--soft);font-size:.875rem}
 table.trend{margin-top:1.5rem}
 `;
@@ -110,6 +111,7 @@ tbody tr.group{padding:1.5rem 0 .5rem}
 tbody th,tbody td,tbody:nth-of-type(n) .group th{padding:0;border:0}
 table.checks tbody th,table.left tbody th,table.actions tbody th,tbody th,.checks td:nth-of-type(2),td.bar{width:100%}
 td.number{text-align:left}
+td.number.none{display:none}
 td.number::before{content:attr(data-title) " ";color:var(--soft)}
 .actions td::before{content:attr(data-title) ": ";color:var(--soft)}
 .record>div{grid-template-columns:1fr}

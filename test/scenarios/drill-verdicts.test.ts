@@ -43,7 +43,7 @@ test("a copy that equals its source passes, and nothing of it is left but its ev
   expect(ending.evidence).toMatchObject({ verdict: "pass", rto: { met: true }, rpo: { met: true }, scratchRemoved: { removed: true }, correctiveActions: [] });
   expect(ending.evidence.checks.filter(({ outcome }) => outcome === "fail" || outcome === "unverified")).toEqual([]);
   expect(ending.evidence.phases.map(({ id }) => id)).toEqual(["fetch", "decrypt", "provision", "restore", "analyze", "checks"]);
-  expect(await databasesLike("holdfast")).toEqual([]);
+  expect(await databasesLike(`holdfast-drill-${process.pid}-`)).toEqual([]);
   for (const value of planted) expect(await everythingTold(ending)).not.toContain(value);
 });
 
@@ -63,7 +63,7 @@ describe("a drill fails, and says in which check, when", () => {
     expect(ending.evidence).toMatchObject({ verdict: "fail", scratchRemoved: { removed: true } });
     expect(found(ending, check)).toMatchObject({ outcome: "fail" });
     expect(ending.evidence.correctiveActions.length).toBeGreaterThan(0);
-    expect(await databasesLike("holdfast")).toEqual([]);
+    expect(await databasesLike(`holdfast-drill-${process.pid}-`)).toEqual([]);
     for (const value of planted) expect(await everythingTold(ending)).not.toContain(value);
   });
 

@@ -10,7 +10,9 @@ import { freshKeys } from "../catalog/fixture.ts";
 import { actor, clock, draftOf, drillBench } from "./fixture.ts";
 
 const caught = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "no error", (error: unknown) => error);
-const here = { now: new Date("2026-06-01T03:00:00Z"), host: "db1", isAlive: () => true };
+const here = { now: new Date("2026-06-01T03:00:00Z"), host: "db1" };
+/** The highest process id of Linux is below this one. */
+const nobody = 4_194_305;
 
 const beginning = {
   database: "ehr",
@@ -19,7 +21,7 @@ const beginning = {
   expires: new Date("2026-06-01T14:00:00Z"),
   actor,
   ids: { suffix: () => "7f3a" },
-  pid: 4711,
+  pid: nobody,
 };
 
 test("a drill's id names its database and its second, whatever short name the database has", () => {
@@ -84,13 +86,16 @@ test("another that publishes is waited for, but not for ever", async () => {
 test("a run that dies between two writes leaves no evidence, and is listed as ended without a verdict", async () => {
   for (let writes = 0; writes < 7; writes += 1) {
     const store = memoryStore();
-    const { repository, publish } = await drillBench(store);
+    const { repository, publish, verify } = await drillBench(store);
     const { id } = await beginDrill(store, beginning);
     let left = writes;
     store.faults.before = (operation, key) => { if (operation === "put" && key.includes("/drills/") && left-- <= 0) throw new Error("killed"); };
     expect(await caught(publish(draftOf("2026-06-01T02:00:00Z")))).toMatchObject({ message: "killed" });
     store.faults.before = () => undefined;
-    expect(await listDrills(repository, "ehr", { ...here, isAlive: () => false })).toMatchObject([{ id, running: false, begun: { pid: 4711, backup: beginning.backup } }]);
+    expect(await listDrills(repository, "ehr", here)).toMatchObject([{ id, running: false, begun: { pid: nobody, backup: beginning.backup } }]);
+    // Whoever finds it publishes in its stead.
+    await publish(draftOf("2026-06-01T02:00:00Z", { verdict: "unverified", summary: "it was killed" }));
+    expect(await verify()).toMatchObject({ proven: 1, problems: [] });
   }
 });
 
@@ -115,21 +120,18 @@ test("a drill takes an id that nobody has", async () => {
 
 test("a drill runs while its time lasts and, on its own host, its process lives", async () => {
   const { store, repository } = await drillBench();
-  const begun = await beginDrill(store, beginning);
-  expect(ownershipOf(begun)).toEqual({ drill: begun.id, host: "db1", user: "drill", pid: 4711, expires: beginning.expires });
-  const running = async (observer: Parameters<typeof isRunning>[1]) => (await readDrill(repository, { database: "ehr", id: begun.id }, observer))?.running;
-  expect(await running(here)).toBe(true);
-  expect(await running({ ...here, isAlive: () => false })).toBe(false);
-  expect(await running({ ...here, host: "db2", isAlive: () => false })).toBe(true);
-  expect(await running({ ...here, now: beginning.expires })).toBe(false);
-  expect(isRunning({ ...begun, pid: process.pid }, { now: here.now, host: "db1" })).toBe(true);
-});
-
-test("a killed process counts as ended without being asked", async () => {
-  const { store, repository } = await drillBench();
-  // The highest process id of Linux is below this one.
-  const begun = await beginDrill(store, { ...beginning, pid: 4_194_305 });
-  expect(await readDrill(repository, { database: "ehr", id: begun.id }, { now: here.now, host: "db1" })).toMatchObject({ running: false });
+  const ours = await beginDrill(store, { ...beginning, pid: process.pid });
+  const killed = await beginDrill(store, { ...beginning, ids: { suffix: () => "0001" } });
+  expect(ownershipOf(ours)).toEqual({ drill: ours.id, host: "db1", user: "drill", pid: process.pid, expires: beginning.expires });
+  const running = async (id: string, observer: Parameters<typeof isRunning>[1]) => (await readDrill(repository, { database: "ehr", id }, observer))?.running;
+  expect(await running(ours.id, here)).toBe(true);
+  expect(await running(killed.id, here)).toBe(false);
+  expect(await running(killed.id, { ...here, host: "db2" })).toBe(true);
+  expect(await running(ours.id, { ...here, now: beginning.expires })).toBe(false);
+  // Another process has got the number since.
+  expect(await isRunning({ ...ours, started: "1" }, here)).toBe(false);
+  // A container counts its processes for itself.
+  expect(await isRunning({ ...killed, space: "pid:[1]" }, here)).toBe(true);
 });
 
 test("drills are listed newest first, each with what it left", async () => {
@@ -141,7 +143,7 @@ test("drills are listed newest first, each with what it left", async () => {
   const begun = await beginDrill(store, { ...beginning, startedAt: new Date("2026-06-03T02:00:00Z") });
   const records = await listDrills(repository, "ehr", here);
   expect(records.map(({ id }) => id)).toEqual([begun.id, second.evidence.id, first.evidence.id]);
-  expect(records).toMatchObject([{ running: true }, { problem: { code: "integrity", message: expect.stringContaining("is not signed") as string } }, { evidence: { verdict: "pass" }, sha256: first.sha256, certifications: [{ certification: { by: "Dr. A. Lee" } }] }]);
+  expect(records).toMatchObject([{ running: false }, { problem: { code: "integrity", message: expect.stringContaining("is not signed") as string } }, { evidence: { verdict: "pass" }, sha256: first.sha256, certifications: [{ certification: { by: "Dr. A. Lee" } }] }]);
   expect(await listDrills(repository, "billing", here)).toEqual([]);
 });
 
@@ -154,7 +156,7 @@ test("the record of one drill is its own, although another id begins like it", a
 
 test("what stands in begun.json cannot move a cursor, and rubbish is not taken for a drill", () => {
   const id = "drill-ehr-20260601T020000Z-7f3a";
-  const begun = { format: 1, kind: "holdfast-drill-begun", id, database: "ehr", backup: null, host: "\u001b[31mred", user: "x".repeat(500), pid: 1, startedAt: "2026-06-01T02:00:00.000Z", expires: "2026-06-01T14:00:00.000Z" };
+  const begun = { format: 1, kind: "holdfast-drill-begun", id, database: "ehr", backup: null, host: "\u001b[31mred", user: "x".repeat(500), pid: 1, started: "1", space: "", startedAt: "2026-06-01T02:00:00.000Z", expires: "2026-06-01T14:00:00.000Z" };
   const parse = (content: unknown) => parseBegun(Buffer.from(typeof content === "string" ? content : JSON.stringify(content)), "ehr", id);
   expect(parse(begun)).toMatchObject({ host: "?[31mred", user: "x".repeat(200) });
   for (const bad of ["", "{", "[]", { ...begun, pid: -1 }, { ...begun, id: "drill-ehr-20260601T020000Z-0000" }, { ...begun, database: "erp" }, { ...begun, more: 1 }]) expect(parse(bad)).toBeUndefined();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { Evidence } from "../../../src/drill/evidence.ts";
-import { comparedGroups, leftOut, tally, troubles } from "../../../src/drill/report-checks.ts";
+import { comparedGroups, leftOut, tally, troubles, troublesByCause } from "../../../src/drill/report-checks.ts";
 import { earlierDrills, forecastText, noActions, objectiveFacts, performer, phaseFacts, recordFacts, trendFacts } from "../../../src/drill/report-facts.ts";
 import { renderReportHtml } from "../../../src/drill/report-html.ts";
 import { renderReportJunit } from "../../../src/drill/report-junit.ts";
@@ -25,6 +25,15 @@ describe("checks", () => {
   test("failures come before what could not be verified", () => {
     const evidence = evidenceOf({ checks: [checkOf("rows", { outcome: "unverified" }), checkOf("schema", { outcome: "fail" }), checkOf("roles")] });
     expect(troubles(evidence).map(({ id }) => id)).toEqual(["schema", "rows"]);
+  });
+
+  test("those that failed of one cause are told once", () => {
+    const evidence = evidenceOf({ checks: [checkOf("a", { outcome: "unverified", detail: "no scratch" }), checkOf("b", { outcome: "fail", detail: "no scratch" }), checkOf("c", { outcome: "unverified", detail: "no scratch" }), checkOf("d", { outcome: "unverified", detail: "no key" })] });
+    expect(troublesByCause(evidence)).toEqual([
+      { outcome: "fail", detail: "no scratch", title: "checks b" },
+      { outcome: "unverified", detail: "no scratch", title: "checks a, and 1 more check" },
+      { outcome: "unverified", detail: "no key", title: "checks d" },
+    ]);
   });
 
   test.each([
