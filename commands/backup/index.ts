@@ -1,5 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
+import { copyFollowUps } from "../../src/app/after-backup.ts";
 import { backUpAndPrune } from "../../src/app/back-up-and-prune.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
@@ -16,6 +17,7 @@ export default class Backup extends BaseCommand {
     database: databaseFlag,
     label: Flags.string({ char: "l", summary: "what this backup is for", helpValue: "TEXT", env: "HOLDFAST_LABEL" }),
     reason: reasonFlag,
+    "no-copy": Flags.boolean({ summary: "leave the configured copies alone; otherwise they are brought up to date, with exit 3 if only that fails", env: "HOLDFAST_NO_COPY" }),
     "lock-wait": lockWaitFlag,
   };
 
@@ -24,7 +26,9 @@ export default class Backup extends BaseCommand {
   async run(): Promise<BackupJson & { readonly pruned?: PruneJson }> {
     const { flags } = await this.parse(Backup);
     const context = await this.context(flags);
-    const { manifest, bytes, seconds, pruned } = await backUpAndPrune(context, { database: flags.database, label: flags.label, reason: flags.reason, lockWaitMs: flags["lock-wait"] * 1000 });
+    const lockWaitMs = flags["lock-wait"] * 1000;
+    const copies = flags["no-copy"] ? [] : copyFollowUps(context, lockWaitMs);
+    const { manifest, bytes, seconds, pruned } = await backUpAndPrune(context, { database: flags.database, label: flags.label, reason: flags.reason, lockWaitMs }, copies);
     this.print(`${manifest.id}  ${formatCount(manifest.truth.tables.length)} tables, ${formatCount(rowsOf(manifest))} rows, ${formatBytes(bytes)} stored in ${formatSeconds(seconds)}`);
     if (pruned !== undefined && pruned.removed.length > 0) this.print(summarizePrune(pruned));
     return { ...backupJson(manifest), ...(pruned && { pruned: pruneJson(pruned) }) };

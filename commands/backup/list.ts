@@ -1,7 +1,7 @@
 import { listDatabaseBackups } from "../../src/app/show-backups.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
-import { databaseFlag } from "../../src/cli/flags.ts";
+import { databaseFlag, fromFlag } from "../../src/cli/flags.ts";
 import { formatBytes, formatCount } from "../../src/text/format.ts";
 import { renderTable } from "../../src/cli/table.ts";
 
@@ -10,7 +10,7 @@ export default class BackupList extends BaseCommand {
   static override description = "What cannot be trusted is named in a warning and is not listed: it does not count.";
   static override examples = ["<%= config.bin %> backup list", "<%= config.bin %> backup list --database ehr --json"];
 
-  static override flags = { database: databaseFlag };
+  static override flags = { database: databaseFlag, from: fromFlag };
 
   async run(): Promise<BackupJson[]> {
     const { flags } = await this.parse(BackupList);

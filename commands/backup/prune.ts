@@ -2,7 +2,7 @@ import * as Flags from "@oclif/core/flags";
 
 import { pruneBackups } from "../../src/app/prune-backups.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
-import { databaseFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { databaseFlag, lockWaitFlag, pruneFromFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { type PruneJson, pruneJson, renderPrune, summarizePrune } from "../../src/cli/prune-view.ts";
 
 export default class BackupPrune extends BaseCommand {
@@ -14,6 +14,7 @@ while the last backup run has failed. The timeline keeps the decision.`;
 
   static override flags = {
     database: databaseFlag,
+    from: pruneFromFlag,
     "dry-run": Flags.boolean({ summary: "decide and say why, but change nothing", env: "HOLDFAST_DRY_RUN" }),
     reason: reasonFlag,
     "lock-wait": lockWaitFlag,

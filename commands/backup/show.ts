@@ -4,7 +4,7 @@ import { showBackup } from "../../src/app/show-backups.ts";
 import { backupJson, renderBackup } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseChoice } from "../../src/cli/choice.ts";
-import { asOfFlag, backupArg, databaseFlag } from "../../src/cli/flags.ts";
+import { asOfFlag, backupArg, databaseFlag, fromFlag } from "../../src/cli/flags.ts";
 
 export default class BackupShow extends BaseCommand {
   static override summary = "Show what a backup holds, after checking its signature";
@@ -13,6 +13,7 @@ export default class BackupShow extends BaseCommand {
   static override args = { id: backupArg };
   static override flags = {
     database: databaseFlag,
+    from: fromFlag,
     "as-of": asOfFlag,
     tables: Flags.boolean({ summary: "list the tables with their row counts", env: "HOLDFAST_SHOW_TABLES" }),
   };

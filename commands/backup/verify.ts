@@ -3,7 +3,7 @@ import * as Flags from "@oclif/core/flags";
 import { verifyBackups, type Verdict } from "../../src/app/verify-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseChoice } from "../../src/cli/choice.ts";
-import { asOfFlag, backupArg, databaseFlag } from "../../src/cli/flags.ts";
+import { asOfFlag, backupArg, databaseFlag, fromFlag } from "../../src/cli/flags.ts";
 import { formatBytes } from "../../src/text/format.ts";
 import { renderTable } from "../../src/cli/table.ts";
 import { failedVerdicts } from "../../src/cli/verdicts.ts";
@@ -21,6 +21,7 @@ archive  decrypt and decompress every part, read the archives to their end with 
   static override args = { id: backupArg };
   static override flags = {
     database: databaseFlag,
+    from: fromFlag,
     "as-of": asOfFlag,
     all: Flags.boolean({ summary: "every backup of the database", env: "HOLDFAST_ALL" }),
     level: Flags.option({ options: ["stat", "hash", "archive"] as const })({ summary: "how deep to look", default: "hash", env: "HOLDFAST_VERIFY_LEVEL" }),

@@ -3,7 +3,7 @@ import * as Flags from "@oclif/core/flags";
 import { restoreBackup, type RestoreResult } from "../../src/app/restore-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseChoice } from "../../src/cli/choice.ts";
-import { asOfFlag, backupArg, confirmFlag, databaseFlag, drainFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { asOfFlag, backupArg, confirmFlag, databaseFlag, drainFlag, fromFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { parseRoleMap, renderRestore } from "../../src/cli/restore-view.ts";
 
 export default class Restore extends BaseCommand {
@@ -19,6 +19,7 @@ export default class Restore extends BaseCommand {
   static override args = { id: backupArg };
   static override flags = {
     database: databaseFlag,
+    from: fromFlag,
     "as-of": asOfFlag,
     into: Flags.string({ summary: "name of the new database on the configured server, or a URL of another server", helpValue: "NAME|URL", required: true, env: "HOLDFAST_INTO" }),
     swap: Flags.boolean({ summary: "replace the live database of that name, keeping it for undo" }),

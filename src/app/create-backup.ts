@@ -28,6 +28,7 @@ import { isLockingStore } from "../store/object-lock.ts";
 import { cancellationSaying, patienceAfter } from "./cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { filterOf } from "./dump-filter.ts";
+import { guardOf } from "./guard.ts";
 import { plantConfiguredCanary } from "./plant-canary.ts";
 import { openFor, recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -80,6 +81,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
         clock,
         signal: context.signal,
         waitMs: options.lockWaitMs ?? 0,
+        guard: guardOf(context, workplace.repository, server),
       });
       if (lock.tookOver !== null) reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
       try {

@@ -1,13 +1,15 @@
 /** Everything a backup or a restore would need, tried one by one; nothing is assumed that can be done. */
-import { openRepository } from "../catalog/repository.ts";
+import { findRepository, openRepository } from "../catalog/repository.ts";
+import type { RepositoryConfig } from "../config/config.ts";
 import { errorTable } from "../errors.ts";
 import { findClients } from "../postgres/tools.ts";
 import { probeStore } from "../store/probe.ts";
+import type { Store } from "../store/store.ts";
 import type { Context } from "./context.ts";
 import { Area, type DoctorCheck } from "./doctor-area.ts";
 import { checkDatabase } from "./doctor-database.ts";
 import { checkKeys } from "./doctor-keys.ts";
-import { openConfiguredStore } from "./open-configured-store.ts";
+import { openConfiguredStore, openStoreOf } from "./open-configured-store.ts";
 
 export type { DoctorCheck, Outcome } from "./doctor-area.ts";
 
@@ -23,7 +25,9 @@ export async function diagnose(context: Context): Promise<Diagnosis> {
   const machine = await checkMachine(context);
   const databases = await Promise.all([...config.databases.values()].map((database) => checkDatabase(context, database)));
   const repository = await checkRepository(context, databases.reduce((sum, { bytes }) => sum + bytes, 0));
-  const areas = [machine, ...databases.map(({ area }) => area), repository, await checkKeys(config)];
+  const copies: Area[] = [];
+  for (const [name, settings] of config.copies ?? []) copies.push(await checkCopy(context, name, settings));
+  const areas = [machine, ...databases.map(({ area }) => area), repository, ...copies, await checkKeys(config)];
   const checks = areas.flatMap((area) => area.checks);
   const first = checks.find((check) => check.outcome === "fail");
   return { checks, exitCode: first === undefined ? 0 : errorTable[first.code ?? "configuration"].exit };
@@ -47,17 +51,37 @@ async function checkRepository(context: Context, needed: number): Promise<Area> 
   if (store === undefined) return area;
   try {
     await area.try("marker", () => openRepository(store, []), ({ id }) => `repository ${id}`);
-    const probe = await area.attempt("probe", () => probeStore(store, context.clock));
-    for (const { name, ok, detail, hint } of probe?.checks ?? []) {
-      if (ok) area.add(name, "ok", detail);
-      else area.fail(name, "store-failed", detail, hint);
-    }
+    await tryOut(area, store, context);
     const free = await store.freeBytes().catch(() => undefined);
     if (free !== undefined) checkSpace(area, free, needed);
   } finally {
     await store.close();
   }
   return area;
+}
+
+/** A copy that nothing was copied to yet is no failure: its marker comes with the first. */
+async function checkCopy(context: Context, name: string, settings: RepositoryConfig): Promise<Area> {
+  const area = new Area(`copy ${name}`);
+  const store = await area.try("location", () => openStoreOf(settings), ({ url }) => url);
+  if (store === undefined) return area;
+  try {
+    const found = await area.attempt("marker", async () => ({ repository: await findRepository(store, []) }));
+    if (found?.repository !== undefined) area.add("marker", "ok", found.repository.copyOf === undefined ? `repository ${found.repository.id}` : `copy of ${found.repository.copyOf}`);
+    else if (found !== undefined) area.add("marker", "skip", "not there yet: it comes with the first copy");
+    await tryOut(area, store, context);
+  } finally {
+    await store.close();
+  }
+  return area;
+}
+
+async function tryOut(area: Area, store: Store, { clock }: Context): Promise<void> {
+  const probe = await area.attempt("probe", () => probeStore(store, clock));
+  for (const { name, ok, detail, hint } of probe?.checks ?? []) {
+    if (ok) area.add(name, "ok", detail);
+    else area.fail(name, "store-failed", detail, hint);
+  }
 }
 
 /** A dump is smaller than its database, but nothing tells by how much; a backup refuses what is hopeless. */

@@ -4,6 +4,7 @@ import { HoldfastError } from "../errors.ts";
 import { openStore } from "../store/open.ts";
 import type { StoreOptions } from "../store/options.ts";
 import type { Store } from "../store/store.ts";
+import { withoutConditions } from "../store/unconditional.ts";
 
 /**
  * Opens the configured storage, whether or not it is a repository yet.
@@ -15,11 +16,16 @@ export async function openConfiguredStore(config: Config): Promise<Store> {
       hints: ["Set HOLDFAST_REPOSITORY to file:///path or s3://bucket/prefix, or `repository.url` in holdfast.yaml."],
     });
   }
-  const { url, ...options } = config.repository;
-  return openStore(url, storeOptions(options));
+  return openStoreOf(config.repository);
 }
 
-function storeOptions({ objectLock, partSize, requestTimeout, stallTimeout, ...same }: Omit<RepositoryConfig, "url">): StoreOptions {
+/** Opens the storage of one repository among several. @throws HoldfastError `configuration` if its settings break a rule */
+export async function openStoreOf({ url, conditionalWrites, ...options }: RepositoryConfig): Promise<Store> {
+  const store = await openStore(url, storeOptions(options));
+  return conditionalWrites === false ? withoutConditions(store) : store;
+}
+
+function storeOptions({ objectLock, partSize, requestTimeout, stallTimeout, ...same }: Omit<RepositoryConfig, "url" | "conditionalWrites">): StoreOptions {
   const options = {
     ...same,
     ...(objectLock && { objectLock: { mode: objectLock.mode === "COMPLIANCE" ? ("compliance" as const) : ("governance" as const), days: objectLock.days } }),

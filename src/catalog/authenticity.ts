@@ -3,7 +3,7 @@ import { HoldfastError } from "../errors.ts";
 import { backupKey, manifestFile } from "./layout.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
-import { readSigned } from "./signed-object.ts";
+import { readSigned, type SignedBytes } from "./signed-object.ts";
 import type { TrustedSigner } from "./signatures.ts";
 import { describeWindow, isValidAt } from "./signer-window.ts";
 
@@ -13,6 +13,11 @@ import { describeWindow, isValidAt } from "./signer-window.ts";
  * @throws HoldfastError `integrity` when it is unsigned, changed, signed by a stranger, or lies about its own name
  */
 export async function readManifest(repository: Repository, database: string, id: string): Promise<Manifest | undefined> {
+  return (await readSignedManifest(repository, database, id))?.manifest;
+}
+
+/** As {@link readManifest}, with the exact bytes that were signed. */
+export async function readSignedManifest(repository: Repository, database: string, id: string): Promise<(SignedBytes & { readonly manifest: Manifest }) | undefined> {
   const key = backupKey(database, id, manifestFile);
   const signed = await readSigned(repository, key, kind);
   if (signed === undefined) return undefined;
@@ -24,7 +29,7 @@ export async function readManifest(repository: Repository, database: string, id:
       details: { part: manifestFile, expected: `${id} of ${database}`, found: `${manifest.id} of ${manifest.database}` },
     });
   }
-  return manifest;
+  return { ...signed, manifest };
 }
 
 const kind = { noun: "manifest", warning: "Do not restore from it" };

@@ -13,7 +13,7 @@ import { backupKey, formatVersion, keyFile, keyRecordFile, signatureSuffix } fro
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
 import { readShredRecord, type ShredRecord } from "./shredded.ts";
-import { foundSignature } from "./signed-object.ts";
+import { foundSignature, type SignedBytes } from "./signed-object.ts";
 import { openRecord, sealRecord } from "./signed-record.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
 import { describeWindow, isValidAt } from "./signer-window.ts";
@@ -102,21 +102,27 @@ const looks = 3;
  * @throws HoldfastError `integrity` when it is missing, damaged, or belongs to another backup
  */
 export async function readKeySidecar(repository: Repository, manifest: Manifest): Promise<Buffer> {
+  return (await readSignedKey(repository, manifest)).bytes;
+}
+
+/** As {@link readKeySidecar}, with its signature. */
+export async function readSignedKey(repository: Repository, manifest: Manifest): Promise<SignedBytes> {
   const key = backupKey(manifest.database, manifest.id, keyFile);
   for (let look = 1; ; look += 1) {
     const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
     if (stored === undefined) throw missing(key, await readShredRecord(repository, manifest.database, manifest.id));
-    const signer = signedBy(repository, manifest, stored, signature?.bytes) ?? signedBy(repository, manifest, stored, await coming(repository.store, manifest));
-    if (signer) {
-      requireInTime(signer, manifest, key);
-      return stored.bytes;
+    const signed = signedBy(repository, manifest, stored, signature?.bytes) ?? signedBy(repository, manifest, stored, await coming(repository.store, manifest));
+    if (signed) {
+      requireInTime(signed.signer, manifest, key);
+      return signed;
     }
     if (look === looks) throw unsigned(repository.trusted, manifest, key, signature?.bytes);
   }
 }
 
-function signedBy({ trusted }: Repository, manifest: Manifest, sidecar: StoredBytes, signature: Buffer | undefined): TrustedSigner | undefined {
-  return signature && signerOf(signatureInput(manifest.encryption.recipient, sidecar.bytes), signature, trusted);
+function signedBy({ trusted }: Repository, manifest: Manifest, sidecar: StoredBytes, signature: Buffer | undefined): SignedBytes | undefined {
+  const signer = signature && signerOf(signatureInput(manifest.encryption.recipient, sidecar.bytes), signature, trusted);
+  return signature && signer && { bytes: sidecar.bytes, signature, signer };
 }
 
 /** The signature that a rewrap in progress has announced. It needs no proof of its own: it fits the sidecar or it does not. */

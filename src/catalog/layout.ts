@@ -3,6 +3,8 @@
 export const formatVersion = 1;
 export const markerKey = "holdfast.json";
 export const timelineFolder = "timeline";
+/** Where a copy keeps the timeline of the repository that it is a copy of. No database can have this name: it has a dot. */
+export const escrowFolder = "origin.timeline";
 
 /** File names inside a backup's folder. */
 export const manifestFile = "manifest.json";

@@ -17,6 +17,7 @@ export interface SignedKind {
 /** Bytes whose signature was checked. */
 export interface SignedBytes {
   readonly bytes: Buffer;
+  readonly signature: Buffer;
   readonly signer: TrustedSigner;
 }
 
@@ -27,10 +28,10 @@ export interface SignedBytes {
  */
 export async function readSigned({ store, trusted }: { readonly store: Store; readonly trusted: readonly TrustedSigner[] }, key: string, kind: SignedKind): Promise<SignedBytes | undefined> {
   const [stored, signature] = await Promise.all([store.get(key), store.get(key + signatureSuffix)]);
-  return stored && { bytes: stored.bytes, signer: authenticate(stored.bytes, signature?.bytes, trusted, key, kind) };
+  return stored && { bytes: stored.bytes, ...authenticate(stored.bytes, signature?.bytes, trusted, key, kind) };
 }
 
-function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string, { noun, warning }: SignedKind): TrustedSigner {
+function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string, { noun, warning }: SignedKind): Omit<SignedBytes, "bytes"> {
   if (trusted.length === 0) {
     throw new HoldfastError("configuration", `no trusted signer is configured, so no ${noun} can be trusted`, {
       hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],
@@ -45,7 +46,7 @@ function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: rea
     });
   }
   const signer = signerOf(bytes, signature, trusted);
-  if (signer !== undefined) return signer;
+  if (signer !== undefined) return { signature, signer };
   throw new HoldfastError("integrity", `${key} was changed, or a stranger signed it: expected ${expected}, found ${foundSignature(signature)}`, {
     hints: [`${warning}. If the key of one of your backup hosts is missing among the trusted ones, add it to HOLDFAST_TRUSTED_SIGNERS.`],
     details: { part: file, expected, found: foundSignature(signature) },

@@ -45,13 +45,14 @@ export abstract class BaseCommand extends Command {
     return loadConfig({ env: process.env, cwd: process.cwd(), file: flags.config, flagVariables });
   }
 
-  /** The context of a story: configuration, ports, and a signal that Ctrl-C, SIGTERM and SIGHUP abort. */
-  protected async context(flags: GlobalFlags): Promise<Context> {
+  /** The context of a story: configuration (as seen from the repository that --from names), ports, and a signal that Ctrl-C, SIGTERM and SIGHUP abort. */
+  protected async context(flags: GlobalFlags & { readonly from?: string | undefined }): Promise<Context> {
     const now = (): Date => new Date();
     this.#interruption = listenToSignals((why) => { this.#giveUp(why); });
     const reporter = await chooseReporter({ format: flags["log-format"], quiet: flags.quiet, verbose: flags.verbose }, process.stderr, now);
     this.#reporter = reporter;
-    const config = await this.loadConfig(flags);
+    const { standingAt } = await import("./configuration.ts");
+    const config = standingAt(await this.loadConfig(flags), flags.from);
     for (const message of config.warnings) reporter.emit({ type: "note", level: "warn", message });
     return {
       config,

@@ -4,6 +4,12 @@ import * as Flags from "@oclif/core/flags";
 
 export const databaseFlag = Flags.string({ char: "d", summary: "which configured database", helpValue: "NAME", env: "HOLDFAST_DATABASE" });
 
+/** Which repository is meant; the base command heeds it in every command that takes it. */
+export const fromFlag = Flags.string({ summary: "read from this copy of the repository instead", helpValue: "NAME|URL", env: "HOLDFAST_FROM" });
+
+/** The same for what changes it. */
+export const pruneFromFlag = Flags.string({ summary: "prune this copy of the repository instead, by its own retention if it has one", helpValue: "NAME|URL", env: "HOLDFAST_FROM" });
+
 export const reasonFlag = Flags.string({ summary: "why, for the timeline", helpValue: "TEXT", env: "HOLDFAST_REASON" });
 
 export const asOfFlag = Flags.string({ summary: "the newest backup not after this instant", helpValue: "TIME", env: "HOLDFAST_AS_OF" });

@@ -6,6 +6,8 @@ export interface Config {
   /** By short name, in the file's order; empty where nothing names a database. */
   readonly databases: ReadonlyMap<string, DatabaseConfig>;
   readonly repository: RepositoryConfig | undefined;
+  /** Further places for the same backups, by name. */
+  readonly copies?: ReadonlyMap<string, CopyConfig> | undefined;
   /** age recipients as written; whoever encrypts validates them. */
   readonly recipients: readonly string[];
   /** File of age identities. Never defaulted: identities must not lie on a backup host by accident. */
@@ -74,6 +76,8 @@ export interface RepositoryConfig {
   readonly uploadConcurrency?: number | undefined;
   /** Who sends multipart uploads: our own requests, or the SDK's lib-storage. */
   readonly uploader?: "own" | "sdk" | undefined;
+  /** False where the store ignores or refuses `If-None-Match` and `If-Match`. */
+  readonly conditionalWrites?: boolean | undefined;
   readonly attempts?: number | undefined;
   /** Milliseconds. */
   readonly requestTimeout?: number | undefined;
@@ -81,6 +85,11 @@ export interface RepositoryConfig {
   readonly stallTimeout?: number | undefined;
   /** Secret. Absent: the SDK's own search (`AWS_*`, profiles, instance roles). */
   readonly credentials?: RepositoryCredentials | undefined;
+}
+
+export interface CopyConfig extends RepositoryConfig {
+  /** What is kept there of every database; undefined: what the database's own retention says. */
+  readonly retention?: RetentionSettings | undefined;
 }
 
 export type ServerSideEncryption = "AES256" | "aws:kms" | "aws:kms:dsse";

@@ -82,7 +82,8 @@ export function fieldAt(path: readonly PropertyKey[]): Field | undefined {
 function keysInside(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[]): string[] {
   const [key, ...deeper] = path;
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return keysInside(schema.unwrap(), path);
-  if (schema instanceof z.ZodPipe) return keysInside(schema.in, path);
+  if (schema instanceof z.ZodPipe) return keysInside(schema.in instanceof z.ZodTransform ? schema.out : schema.in, path);
+  if (schema instanceof z.ZodRecord && key !== undefined) return keysInside(schema.valueType, deeper);
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysInside(option, path));
   if (schema instanceof z.ZodArray && typeof key === "number") return keysInside(schema.element, deeper);
   if (!(schema instanceof z.ZodObject)) return [];

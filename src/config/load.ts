@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { HoldfastError } from "../errors.ts";
 import { registerSecret } from "../process/redact.ts";
 import type { Config, DatabaseConfig } from "./config.ts";
+import { copiesInOrder } from "./copies-schema.ts";
 import { overlayEnvironment, unknownVariables } from "./environment.ts";
 import { type ConfigFile, isRecord, type Places, placesOf, readConfigFile } from "./file.ts";
 import { problemsOf } from "./problems.ts";
@@ -45,7 +46,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   if (file !== undefined && holdsSecret(file) && (await readableByAll(file.path))) {
     warnings.push(`everybody on this machine can read the secrets in ${file.path}; \`chmod 600\` it, or move them out with { env }, { file } or { command }`);
   }
-  return withDefaults(parsed.data, { databaseNames: overlay.databaseNames, origins: overlay.origins, places, reading, source: file?.path, warnings });
+  return withDefaults(parsed.data, { databaseNames: overlay.databaseNames, copies: overlay.content["copies"], origins: overlay.origins, places, reading, source: file?.path, warnings });
 }
 
 function wrong(problems: readonly string[], file: ConfigFile | undefined): HoldfastError {
@@ -60,16 +61,19 @@ function wrong(problems: readonly string[], file: ConfigFile | undefined): Holdf
 
 /** Whether a secret is written in the file itself. */
 function holdsSecret({ content }: ConfigFile): boolean {
-  const repository = content["repository"];
-  const databases = isRecord(content["databases"]) ? Object.values(content["databases"]) : [];
+  const valuesOf = (value: unknown): unknown[] => (isRecord(value) ? Object.values(value) : []);
+  const databases = valuesOf(content["databases"]);
   const drillServers = databases.map((database) => (isRecord(database) && isRecord(database["drill"]) ? database["drill"]["server"] : undefined));
-  const urls = [...[...databases, repository].map((holder) => (isRecord(holder) ? holder["url"] : holder)), ...drillServers];
-  const credentials = isRecord(repository) && isRecord(repository["credentials"]) ? repository["credentials"] : {};
-  return urls.some((url) => typeof url === "string" && hasPassword(url)) || typeof credentials["secretAccessKey"] === "string";
+  const repositories = [content["repository"], ...valuesOf(content["copies"])];
+  const urls = [...[...databases, ...repositories].map((holder) => (isRecord(holder) ? holder["url"] : holder)), ...drillServers];
+  const credentials = repositories.flatMap((repository) => (isRecord(repository) && isRecord(repository["credentials"]) ? [repository["credentials"]] : []));
+  return urls.some((url) => typeof url === "string" && hasPassword(url)) || credentials.some(({ secretAccessKey }) => typeof secretAccessKey === "string");
 }
 
 interface Surroundings {
   readonly databaseNames: readonly string[];
+  /** `copies` as written. */
+  readonly copies: unknown;
   readonly origins: ReadonlyMap<string, string>;
   readonly places: Places;
   readonly reading: Reading;
@@ -77,12 +81,13 @@ interface Surroundings {
   readonly warnings: readonly string[];
 }
 
-async function withDefaults(parsed: ParsedConfig, { databaseNames, origins, places, reading, source, warnings }: Surroundings): Promise<Config> {
+async function withDefaults(parsed: ParsedConfig, { databaseNames, copies, origins, places, reading, source, warnings }: Surroundings): Promise<Config> {
   const signersFile = join(places.configDir, "trusted-signers.pem");
   const keyFile = join(places.configDir, "signing-key.pem");
   return {
     databases: inOrder(parsed.databases, databaseNames),
     repository: parsed.repository,
+    copies: new Map([...copiesInOrder(parsed.copies, copies)].map(([name, { retention, ...place }]) => [name, { ...place, ...(retention && { retention: retentionSettings(retention) }) }])),
     recipients: parsed.recipients,
     identityFile: parsed.identityFile,
     signingKeyFile: parsed.signingKeyFile ?? ((await exists(keyFile)) ? keyFile : undefined),

@@ -6,6 +6,7 @@
 import * as z from "zod";
 
 import { registerSecret } from "../process/redact.ts";
+import { copiesSchema } from "./copies-schema.ts";
 import { drillSchema } from "./drill-schema.ts";
 import { duration, field, flag, mapRule, measure, oneOf, settle, source, text, texts, whole } from "./kinds.ts";
 import { retentionSchema } from "./retention-schema.ts";
@@ -134,6 +135,7 @@ export function configSchema(reading: Reading) {
       "Who sends multipart uploads: `own` requests, or the AWS SDK's `lib-storage`, at twice the CPU, for a provider whose multipart differs.",
       { type: "own or sdk", example: "sdk" },
     ),
+    conditionalWrites: field(flag().optional(), "Whether the store honours conditional writes (`If-None-Match`, `If-Match`), which keep two runs from overwriting each other; `holdfast doctor` tries it.", { type: "true or false", kind: "boolean", example: "false", defaultText: "true" }),
     attempts: field(whole(1, 20).optional(), "How often a request is tried.", { type: "1 to 20", kind: "number", example: "5" }),
     requestTimeout: field(duration().optional(), "Time limit of one request.", { type: "duration", example: "60s" }),
     stallTimeout: field(duration().optional(), "How long a transfer may stand still before it fails.", { type: "duration", example: "2m" }),
@@ -147,6 +149,7 @@ export function configSchema(reading: Reading) {
   return z.strictObject({
     databases: z.record(text().regex(databaseName, databaseNameRule), database, { error: mapRule }).default({}),
     repository: repository.optional(),
+    copies: field(copiesSchema(repository.extend({ retention: retentionSchema.optional() })).default({}), "Further places for the same backups, by name, each with the keys of `repository` or a location alone: what `repository copy` and a backup's last step copy to, and `--from` reads.", { type: "map, or NAME=URL", kind: "list", secret: "url", example: "offsite=s3://elsewhere/holdfast?region=eu-north-1", defaultText: "none" }),
     recipients: field(
       z.union([texts(), text().transform((one) => [one]), z.strictObject({ file: text() }).transform((given, context) => settle(context, async () => listed(await reading.file(given.file))))], { error: "must be a list of age recipients or { file: path }" }).default([]),
       "age recipients that can open the backups, or `{ file: path }` with one a line.",

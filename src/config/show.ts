@@ -45,6 +45,7 @@ function valueAt(config: Config, path: readonly string[]): unknown {
 
 function shown(value: unknown, secret: "url" | "whole" | undefined): unknown {
   if (value === undefined) return null;
+  if (value instanceof Map) return [...(value as Map<string, { readonly url: string }>)].map(([name, { url }]) => `${name}=${maskUrl(url)}`);
   if (secret === "whole") return "***";
   if (typeof value === "string") return secret === "url" ? maskUrl(value) : redact(value);
   if (Array.isArray(value)) return value.map((item) => shown(item, secret));

@@ -10,6 +10,8 @@ import { randomBytes } from "node:crypto";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import type { Clock } from "../ports.ts";
 import type { Store } from "../store/store.ts";
+import { isUnconditional } from "../store/unconditional.ts";
+import { acquireGuarded, type Guard } from "./guarded.ts";
 import { type FoundLock, type LockRecord, describe, encodeLock, lockHeld, readLock } from "./record.ts";
 import { Renewal } from "./renewal.ts";
 import { type Timers, systemTimers } from "./timers.ts";
@@ -27,6 +29,8 @@ export interface LockOptions {
   /** Ends the waiting. A lock that was got is not given back by it. */
   readonly signal?: AbortSignal | undefined;
   readonly timers?: Timers;
+  /** What keeps the run alone if the store honours no conditional writes. */
+  readonly guard?: Guard | undefined;
 }
 
 export interface Lock {
@@ -60,6 +64,7 @@ export function lockKey(database: string, name = "write"): string {
  * @throws HoldfastError `lock-held` naming the holder; `cancelled`; what the store throws
  */
 export async function acquireLock(store: Store, key: string, options: LockOptions): Promise<Lock> {
+  if (options.guard !== undefined && isUnconditional(store)) return acquireGuarded(store, key, options.guard, options);
   const { action, actor, clock, leaseMs = 120_000, heartbeatMs = 30_000, waitMs = 0, signal, timers = systemTimers } = options;
   const now = await sharedTime(store, clock);
   const patience = now() + waitMs;

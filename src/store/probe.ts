@@ -5,6 +5,7 @@ import { HoldfastError, messageOf } from "../errors.ts";
 import type { Clock } from "../ports.ts";
 import { isLockingStore } from "./object-lock.ts";
 import type { Store } from "./store.ts";
+import { isUnconditional } from "./unconditional.ts";
 
 export interface StoreCheck {
   readonly name: "write" | "read" | "list" | "conditional-write" | "conditional-replace" | "stream" | "delete" | "unfinished-uploads" | "object-lock" | "clock" | "free-space";
@@ -53,8 +54,8 @@ export async function probeStore(store: Store, clock: Clock = { now: () => new D
       for await (const found of store.list(`${folder}/`)) if (found.key === key) return good("shows the object");
       return bad("the listing does not show an object that was just written", "Holdfast needs a store with consistent listings.");
     });
-    await check("conditional-write", () => raceForAbsent(store, `${folder}/absent`));
-    await check("conditional-replace", () => raceForVersion(store, key));
+    await check("conditional-write", () => (isUnconditional(store) ? Promise.resolve(good(notUsed)) : raceForAbsent(store, `${folder}/absent`)));
+    if (!isUnconditional(store)) await check("conditional-replace", () => raceForVersion(store, key));
     await check("stream", () => streamThrough(store, `${folder}/stream`));
     await check("delete", () => deleteAll(store, folder));
   }
@@ -79,7 +80,8 @@ function failed(error: unknown): Finding {
   return { ok: false, detail: messageOf(error), ...(hint !== undefined && { hint }) };
 }
 
-const needsConditions = "Two backups at once could overwrite each other here: use a store that honours If-None-Match and If-Match.";
+const needsConditions = "Two backups at once could overwrite each other here: use a store that honours If-None-Match and If-Match, or set `repository.conditionalWrites: false`, so that a lock file on this host and an advisory lock in the database keep them apart.";
+const notUsed = "not used, as configured: a lock file on each host and an advisory lock in the database keep backups apart";
 
 /** Two writers at once, then a third: exactly one may have written. */
 async function raceForAbsent(store: Store, key: string): Promise<Finding> {

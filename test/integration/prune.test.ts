@@ -130,7 +130,7 @@ test("when only the pruning after a backup fails, the run ends with 3, and the b
   const policy = { ...on.context.config.databases.get("ehr")!, retention: retentionOf({ keepLast: 1, requireVerified: "archive", minimumAgeMs: 0 }) };
   const context = { ...on.context, config: { ...on.context.config, databases: new Map([["ehr", policy]]) } };
   const failure: unknown = await backUpAndPrune(context, {}).then(() => undefined, (error: unknown) => error);
-  expect(failure).toMatchObject({ code: "done-with-warnings", exitCode: 3, message: expect.stringMatching(/^ehr-\S+ was backed up, but pruning failed: the policy would remove 3 backups/) as unknown, details: { prune: "refused" } });
+  expect(failure).toMatchObject({ code: "done-with-warnings", exitCode: 3, message: expect.stringMatching(/^ehr-\S+ was backed up, but pruning failed: the policy would remove 3 backups/) as unknown, details: { failed: [{ step: "pruning", code: "refused" }] } });
   expect(await listed(on)).toEqual([expect.any(String), ...ids]);
 });
 

@@ -58,6 +58,8 @@ const samples: Readonly<Record<string, readonly [text: string, shown: unknown]>>
   HOLDFAST_REPOSITORY_PART_SIZE: ["1GiB", 1_073_741_824],
   HOLDFAST_REPOSITORY_UPLOAD_CONCURRENCY: ["9", 9],
   HOLDFAST_REPOSITORY_UPLOADER: ["sdk", "sdk"],
+  HOLDFAST_REPOSITORY_CONDITIONAL_WRITES: ["no", false],
+  HOLDFAST_COPIES: ["a=file:///a,b=s3://b/c", ["a=file:///a", "b=s3://b/c"]],
   HOLDFAST_REPOSITORY_ATTEMPTS: ["9", 9],
   HOLDFAST_REPOSITORY_REQUEST_TIMEOUT: ["90s", 90_000],
   HOLDFAST_REPOSITORY_STALL_TIMEOUT: ["2m", 120_000],
