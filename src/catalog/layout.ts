@@ -12,6 +12,8 @@ export const signatureSuffix = ".sig";
 export const backupsFolder = (database: string): string => `${database}/backups/`;
 export const backupFolder = (database: string, id: string): string => `${backupsFolder(database)}${id}/`;
 export const backupKey = (database: string, id: string, file: string): string => `${backupFolder(database, id)}${file}`;
+export const holdKey = (database: string, id: string): string => `${database}/holds/${id}.json`;
+export const checkpointsFolder = (database: string): string => `${database}/checkpoints/`;
 export const lockKey = (database: string, name: string): string => `${database}/locks/${name}.json`;
 
 /** File names inside a drill's folder; each JSON but `begun.json` has its signature beside it. */

@@ -14,16 +14,17 @@ import { Readable } from "node:stream";
 import { HoldfastError, cancelled, throwIfCancelled } from "../errors.ts";
 import { checkKey, checkPrefix } from "./keys.ts";
 import { endpointOf } from "./location.ts";
-import type { LockingStore } from "./object-lock.ts";
+import type { LockingStore, Purged } from "./object-lock.ts";
 import type { StoreOptions } from "./options.ts";
 import { checkedBody, explained } from "./s3-body.ts";
 import { type S3Bucket, placementOf } from "./s3-bucket.ts";
 import { createClient } from "./s3-client.ts";
 import { bareTag, firstVersion, forgetOlder, putIf, takeBack } from "./s3-conditions.ts";
 import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
-import { hasObjectLock, isRetained, retain } from "./s3-retention.ts";
+import { extendRetention, hasObjectLock, isRetained, retain, retentionOf } from "./s3-retention.ts";
 import { abortUpload, listUploads } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
+import { keepsVersions, purge } from "./s3-versions.ts";
 import type { GetOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
 
 /** @param prefix - without slashes around it; may be empty */
@@ -200,6 +201,25 @@ class S3Store implements LockingStore {
 
   async hasObjectLock(): Promise<boolean> {
     return this.#doing("cannot ask for object lock", () => hasObjectLock(this.#bucket));
+  }
+
+  async keepsVersions(): Promise<boolean | undefined> {
+    return this.#doing("cannot ask for versions", () => keepsVersions(this.#bucket));
+  }
+
+  async retainedUntil(key: string): Promise<Date | undefined> {
+    const { Key: fullKey } = this.#targetOf(key);
+    return this.#doing(`cannot read the retention of ${key}`, async () => (await retentionOf(this.#bucket, fullKey))?.until);
+  }
+
+  async extendRetention(key: string, until: Date): Promise<Date> {
+    const { Key: fullKey } = this.#targetOf(key);
+    return this.#doing(`cannot extend the retention of ${key}`, () => extendRetention(this.#bucket, fullKey, until));
+  }
+
+  async purge(prefix: string): Promise<Purged> {
+    checkPrefix(prefix);
+    return this.#doing(`cannot remove the versions below ${prefix}`, () => purge(this.#bucket, this.#prefix + prefix));
   }
 
   close(): Promise<void> {
