@@ -89,7 +89,7 @@ async function inspect(session: Session, schema: string, version: string, budget
   };
   const heapsSeen = heaps && (await each(heaps, async ({ oid }) => {
     const { places } = await session.row<{ places: number }>(`SELECT count(*) AS places FROM ${identifier(schema)}.verify_heapam(${oid}::pg_catalog.oid::pg_catalog.regclass, on_error_stop => true, check_toast => true)`);
-    return places === 0 ? undefined : `${places} damaged places on one page`;
+    return places === 0 ? undefined : `${places} damaged ${places === 1 ? "place" : "places"} on its first damaged page`;
   }));
   const indexesSeen = await each(indexes, async ({ oid }) => {
     await session.rows(`SELECT ${identifier(schema)}.bt_index_check(${oid}::pg_catalog.oid::pg_catalog.regclass, true)::pg_catalog.text AS checked`);

@@ -3,6 +3,7 @@
  * own, so that all of it can be ended, and what it writes is counted and forgotten.
  */
 import { execa, ExecaError } from "execa";
+import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { systemCodeOf } from "../errors.ts";
@@ -66,11 +67,23 @@ export function startGroup([program, ...args]: CommandLine, { env, cwd }: GroupO
 async function signalled(group: number, signal: NodeJS.Signals, withinMs: number): Promise<boolean> {
   const until = performance.now() + withinMs;
   if (!reaches(group, signal)) return true;
-  while (reaches(group, 0)) {
+  while (reaches(group, 0) && !(await onlyDead(group))) {
     if (performance.now() > until) return false;
     await sleep(25);
   }
   return true;
+}
+
+/** In a container whose first process is ours, nobody collects orphans that have ended: they stay in the list of processes, dead. */
+async function onlyDead(group: number): Promise<boolean> {
+  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")));
+  // "pid (program) state parent group …", where the program's name may hold anything.
+  const states = stats.flatMap((stat) => {
+    const [state = "", , of] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return Number(of) === group ? [state] : [];
+  });
+  return states.length > 0 && states.every((state) => state === "Z" || state === "X");
 }
 
 function reaches(group: number, signal: NodeJS.Signals | 0): boolean {

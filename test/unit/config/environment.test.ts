@@ -34,6 +34,8 @@ const samples: Readonly<Record<string, readonly [text: string, shown: unknown]>>
   HOLDFAST_DRILL_SMOKE_TIMEOUT: ["5m", 300_000],
   HOLDFAST_DRILL_PLAN: ["CP-7", "CP-7"],
   HOLDFAST_DRILL_REQUIREMENT: ["SOC 2", "SOC 2"],
+  HOLDFAST_DRILL_OWNER: ["on-call", "on-call"],
+  HOLDFAST_DRILL_CORRECT_WITHIN: ["7d", 7],
   HOLDFAST_RETENTION_KEEP_LAST: ["9", 9],
   HOLDFAST_RETENTION_KEEP_WITHIN: ["14d", 1_209_600_000],
   HOLDFAST_RETENTION_HOURLY: ["24", 24],

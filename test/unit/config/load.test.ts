@@ -35,6 +35,8 @@ databases:
       smoke: { command: npm run smoke, http: { url: "http://127.0.0.1:3000/health", bodyMatches: ok }, timeout: 2m }
       plan: CP-7
       requirement: SOC 2
+      owner: on-call
+      correctWithin: 7d
   "2024":
     url: service=old
 repository:
@@ -79,7 +81,7 @@ test("every key of the file arrives, typed, with paths from the file's folder", 
         { name: "some", sql: "SELECT 1", expect: { nonEmpty: true }, sensitive: true },
       ],
       smoke: { command: ["npm", "run", "smoke"], http: { url: "http://127.0.0.1:3000/health", status: 200, bodyMatches: "ok" }, timeoutMs: 120_000 },
-      plan: "CP-7", requirement: "SOC 2",
+      plan: "CP-7", requirement: "SOC 2", owner: "on-call", correctWithinDays: 7,
     },
   });
   expect(config.databases.get("2024")).toEqual({
