@@ -1,5 +1,5 @@
 /** Drills as runs would leave them, without a run. */
-import { drillId, drillKey } from "../../../src/catalog/layout.ts";
+import { drillId, drillKey, signatureSuffix } from "../../../src/catalog/layout.ts";
 import { initRepository, openRepository, type Repository } from "../../../src/catalog/repository.ts";
 import type { Signer, TrustedSigner } from "../../../src/catalog/signatures.ts";
 import { writeCertification } from "../../../src/drill/certification.ts";
@@ -7,7 +7,7 @@ import type { EvidenceDraft } from "../../../src/drill/evidence.ts";
 import { type PublishedEvidence, publishEvidence } from "../../../src/drill/publish-evidence.ts";
 import { type DrillsReport, type RecordedDrill, verifyDrills } from "../../../src/drill/verify-evidence.ts";
 import type { Store } from "../../../src/store/store.ts";
-import { type MemoryStore, memoryStore } from "../../harness/memory-store.ts";
+import { memoryStore } from "../../harness/memory-store.ts";
 import { freshKeys, type Keys } from "../catalog/fixture.ts";
 
 export const actor = { user: "drill", host: "db1" };
@@ -89,4 +89,28 @@ export async function drillBench(store: Store = memoryStore(), more: readonly Tr
   };
 }
 
-export type { MemoryStore };
+const days = ["2026-01-15", "2026-02-15", "2026-03-15", "2026-04-15"];
+
+export interface Four extends DrillBench {
+  readonly drills: readonly [PublishedEvidence, PublishedEvidence, PublishedEvidence, PublishedEvidence];
+  readonly ids: readonly string[];
+}
+
+/** Four drills in a chain, the second one certified: all sound until somebody lays hands on them. */
+export async function fourDrills(): Promise<Four> {
+  const bench = await drillBench();
+  const drills: PublishedEvidence[] = [];
+  for (const day of days) drills.push(await bench.publish(draftOf(`${day}T02:00:00Z`)));
+  await bench.certify(drills[1]!);
+  const [a, b, c, d] = drills;
+  return { ...bench, drills: [a!, b!, c!, d!], ids: drills.map(({ evidence }) => evidence.id) };
+}
+
+/** Each problem with the number of its drill, from 1. */
+export const named = ({ problems }: DrillsReport, ids: readonly string[]): string[] => problems.map(({ drill, problem }) => `${ids.indexOf(drill) + 1} ${problem}`);
+
+/** Whoever has a trusted key signs what was not published. */
+export async function sign({ put, signer }: DrillBench, id: string, bytes: Buffer, by = signer): Promise<void> {
+  await put(id, "evidence.json", bytes);
+  await put(id, `evidence.json${signatureSuffix}`, by.sign(bytes));
+}
