@@ -87,7 +87,7 @@ async function withDefaults(parsed: ParsedConfig, { databaseNames, copies, origi
   return {
     databases: inOrder(parsed.databases, databaseNames),
     repository: parsed.repository,
-    copies: copiesInOrder(parsed.copies, copies),
+    copies: new Map([...copiesInOrder(parsed.copies, copies)].map(([name, { retention, ...place }]) => [name, { ...place, ...(retention && { retention: retentionSettings(retention) }) }])),
     recipients: parsed.recipients,
     identityFile: parsed.identityFile,
     signingKeyFile: parsed.signingKeyFile ?? ((await exists(keyFile)) ? keyFile : undefined),
