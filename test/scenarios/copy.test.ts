@@ -7,7 +7,7 @@ import { readAudit } from "../../src/app/audit.ts";
 import { contextOf } from "../faults/scene.ts";
 import { filesBelow } from "../faults/place.ts";
 import { type Workbench, workbench } from "../harness/cli.ts";
-import { createDatabase, dropDatabase, runSql, withSession } from "../harness/postgres.ts";
+import { createDatabase, dropDatabase, runSql, urlOf, withSession } from "../harness/postgres.ts";
 import { s3Missing, s3Server } from "../harness/s3.ts";
 
 interface Listed {
@@ -69,7 +69,7 @@ else {
     expect(await idsOf(bench)).toEqual(made);
     await bench.ok("backup", "verify", "--all", "--level", "archive");
     await bench.ok("audit", "verify");
-  }, 180_000);
+  }, 300_000);
 }
 
 test("a backup brings the copies up to date as its last step, without what their own retention removed", async () => {
@@ -84,7 +84,22 @@ test("a backup brings the copies up to date as its last step, without what their
   const [newest = ""] = await idsOf(bench);
   expect(await idsOf(bench, "--from", "a")).toEqual([newest, newer]);
   expect(await idsOf(bench, "--from", "b")).toEqual([newest, newer, older]);
-}, 120_000);
+}, 300_000);
+
+test("a copy is pruned by its own retention, and nothing goes from the primary", async () => {
+  const { bench, database } = await clinic();
+  const retention = { keepLast: 1, minimumAge: "0s", minimumCount: 1 };
+  delete bench.env["DATABASE_URL"];
+  await writeFile(join(bench.folder, "holdfast.yaml"), JSON.stringify({ databases: { ehr: { url: { env: "CLINIC_URL" } } }, copies: { small: { url: `file://${bench.folder}/small`, retention } } }));
+  bench.env["CLINIC_URL"] = urlOf(database);
+  for (let n = 0; n < 2; n += 1) await bench.ok("backup");
+  const made = await idsOf(bench);
+  expect(await idsOf(bench, "--from", "small")).toEqual(made);
+  await bench.ok("backup", "prune", "--from", "small");
+  expect(await idsOf(bench, "--from", "small")).toEqual(made.slice(0, 1));
+  expect(await idsOf(bench)).toEqual(made);
+  expect(await bench.run("backup", "prune")).toMatchObject({ code: 10 });
+}, 300_000);
 
 test("a copy that fails after a backup exits with 3, names both, and keeps neither the backup nor the other copies from being made", async () => {
   const { bench } = await clinic();
@@ -97,7 +112,7 @@ test("a copy that fails after a backup exits with 3, names both, and keeps neith
   expect(await idsOf(bench, "--from", "whole")).toEqual([id]);
   const script = await bench.run("backup", "--json");
   expect(script.json()).toMatchObject({ error: { code: "done-with-warnings", details: { backup: expect.stringMatching(/^ehr-/) as string, failed: [{ step: "the copy to broken", code: "store-failed" }] } } });
-}, 120_000);
+}, 300_000);
 
 test("which backups go can be chosen: the newest, those since an instant, those of a database", async () => {
   const { bench } = await clinic();
@@ -112,4 +127,4 @@ test("which backups go can be chosen: the newest, those since an instant, those 
   await bench.ok(...to("latest"));
   expect(await idsOf(bench, "--from", `file://${bench.folder}/latest`)).toEqual([third?.id, second?.id, first?.id]);
   expect(await bench.run(...to("other"), "--database", "billing")).toMatchObject({ code: 16 });
-}, 120_000);
+}, 300_000);
