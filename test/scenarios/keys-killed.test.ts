@@ -90,7 +90,8 @@ test("a shredding killed at any moment leaves only whole backups listed, and goe
     expect(await shredBackup(context, { id: first!, confirm: first!, reason: "erasure" }), at).toMatchObject({ record: { id: first, reason: "erasure" }, identities: 1, closedParts: { length: 5 } });
     expect(await wholeBackups(bench)).toEqual([second]);
     const left = await readdir(join(bench.repository, "ehr", "backups", first!));
-    expect(left.filter((file) => /key|manifest/.test(file)), at).toEqual([]);
+    // The dead process's own mark on a file that it was about to remove is empty, and taken over by whoever comes next.
+    expect(left.filter((file) => /key|manifest/.test(file) && !file.startsWith(".lock-")), at).toEqual([]);
     await expect(showBackup(context, { id: first! })).rejects.toMatchObject({ code: "not-found", message: expect.stringMatching(/was shredded on .* \(erasure\)/) as string });
     expect((await verifyAudit(context)).problems).toEqual([]);
   });
