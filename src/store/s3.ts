@@ -24,7 +24,7 @@ import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
 import { hasObjectLock, isRetained, retain } from "./s3-retention.ts";
 import { abortUpload, listUploads } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
-import type { GetOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
+import type { GetOptions, ListOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
 
 /** @param prefix - without slashes around it; may be empty */
 export function openS3Store(bucket: string, prefix: string, options: StoreOptions): LockingStore {
@@ -130,14 +130,14 @@ class S3Store implements LockingStore {
         if (httpStatusOf(error) === 404) return undefined;
         throw error;
       }
-      return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0) };
+      return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0), tag: tagOf(found.ETag) };
     });
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject, void, undefined> {
-    for await (const { Contents: objects = [] } of this.#pages(prefix, false)) {
-      for (const { Key: key, Size: bytes, LastModified: modified } of objects) {
-        if (key !== undefined) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0) };
+  async *list(prefix: string, { after }: ListOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
+    for await (const { Contents: objects = [] } of this.#pages(prefix, false, after)) {
+      for (const { Key: key, Size: bytes, LastModified: modified, ETag: etag } of objects) {
+        if (key !== undefined) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0), tag: tagOf(etag) };
       }
     }
   }
@@ -237,7 +237,7 @@ class S3Store implements LockingStore {
     await this.#bucket.client.send(new ListObjectsV2Command({ Bucket: this.#bucket.name, Prefix: this.#prefix, MaxKeys: 1 }));
   }
 
-  async *#pages(prefix: string, folders: boolean): AsyncGenerator<ListObjectsV2CommandOutput, void, undefined> {
+  async *#pages(prefix: string, folders: boolean, after?: string): AsyncGenerator<ListObjectsV2CommandOutput, void, undefined> {
     checkPrefix(prefix);
     let token: string | undefined;
     do {
@@ -247,6 +247,7 @@ class S3Store implements LockingStore {
             Bucket: this.#bucket.name,
             Prefix: this.#prefix + prefix,
             ...(folders && { Delimiter: "/" }),
+            ...(after !== undefined && { StartAfter: this.#prefix + after }),
             ...(token !== undefined && { ContinuationToken: token }),
           }),
         ),
@@ -267,6 +268,10 @@ class S3Store implements LockingStore {
       truncated = page.IsTruncated === true && own.length > 0;
     }
   }
+}
+
+function tagOf(etag: string | undefined): string | undefined {
+  return etag === undefined ? undefined : bareTag(etag);
 }
 
 function versionOf(etag: string | undefined, key: string): string {
