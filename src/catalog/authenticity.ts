@@ -1,5 +1,6 @@
 /** Whose word a manifest is: nothing in it is believed before its signature is checked. */
 import { HoldfastError } from "../errors.ts";
+import type { StoredBytes } from "../store/store.ts";
 import { backupKey, manifestFile, signatureSuffix } from "./layout.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
@@ -11,10 +12,22 @@ import { signerOf, type TrustedSigner } from "./signatures.ts";
  * @throws HoldfastError `integrity` when it is unsigned, changed, signed by a stranger, or lies about its own name
  */
 export async function readManifest(repository: Repository, database: string, id: string): Promise<Manifest | undefined> {
+  return (await readManifestVersions(repository, database, id))?.manifest;
+}
+
+/** A manifest with the versions of the two objects that it was read from. */
+export interface ManifestVersions {
+  readonly manifest: Manifest;
+  readonly version: string;
+  readonly signatureVersion: string;
+}
+
+/** As {@link readManifest}. */
+export async function readManifestVersions(repository: Repository, database: string, id: string): Promise<ManifestVersions | undefined> {
   const key = backupKey(database, id, manifestFile);
   const [stored, signature] = await Promise.all([repository.store.get(key), repository.store.get(key + signatureSuffix)]);
   if (stored === undefined) return undefined;
-  authenticate(stored.bytes, signature?.bytes, repository.trusted, key);
+  requireSignature(stored.bytes, signature, repository.trusted, key);
   const manifest = parseManifest(stored.bytes, key);
   if (manifest.id !== id || manifest.database !== database) {
     throw new HoldfastError("integrity", `${key} says it is backup ${manifest.id} of ${manifest.database}: it was moved or copied`, {
@@ -22,10 +35,10 @@ export async function readManifest(repository: Repository, database: string, id:
       details: { part: manifestFile, expected: `${id} of ${database}`, found: `${manifest.id} of ${manifest.database}` },
     });
   }
-  return manifest;
+  return { manifest, version: stored.version, signatureVersion: signature.version };
 }
 
-function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string): void {
+function requireSignature(bytes: Buffer, signature: StoredBytes | undefined, trusted: readonly TrustedSigner[], key: string): asserts signature is StoredBytes {
   if (trusted.length === 0) {
     throw new HoldfastError("configuration", "no trusted signer is configured, so no manifest can be trusted", {
       hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],
@@ -38,10 +51,10 @@ function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: rea
       details: { part: manifestFile, expected, found: "no signature" },
     });
   }
-  if (signerOf(bytes, signature, trusted) === undefined) {
-    throw new HoldfastError("integrity", `${key} was changed, or a stranger signed it: expected ${expected}, found ${foundSignature(signature)}`, {
+  if (signerOf(bytes, signature.bytes, trusted) === undefined) {
+    throw new HoldfastError("integrity", `${key} was changed, or a stranger signed it: expected ${expected}, found ${foundSignature(signature.bytes)}`, {
       hints: ["Do not restore from it. If the key of one of your backup hosts is missing among the trusted ones, add it to HOLDFAST_TRUSTED_SIGNERS."],
-      details: { part: manifestFile, expected, found: foundSignature(signature) },
+      details: { part: manifestFile, expected, found: foundSignature(signature.bytes) },
     });
   }
 }

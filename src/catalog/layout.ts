@@ -12,6 +12,8 @@ export const signatureSuffix = ".sig";
 export const backupsFolder = (database: string): string => `${database}/backups/`;
 export const backupFolder = (database: string, id: string): string => `${backupsFolder(database)}${id}/`;
 export const backupKey = (database: string, id: string, file: string): string => `${backupFolder(database, id)}${file}`;
+/** A cache of what the manifests say: see backup-index.ts. */
+export const indexKey = (database: string): string => `${database}/index.jsonl`;
 export const lockKey = (database: string, name: string): string => `${database}/locks/${name}.json`;
 
 /** A part's file name says how to open it, from the right: age, then zstd, then what is inside. */
