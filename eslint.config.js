@@ -20,6 +20,7 @@ const layers = [
   { files: ["src/process/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention"] },
   { files: ["src/store/**/*.ts", "src/pipeline/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "catalog", "audit", "lock", "drill", "retention"] },
   { files: ["src/config/**/*.ts"], forbidden: ["commands", "cli", "app", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention"] },
+  { files: ["src/text/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "process"] },
   { files: ["src/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "process"] },
   { files: ["src/postgres/**/*.ts", "src/catalog/**/*.ts", "src/audit/**/*.ts", "src/lock/**/*.ts", "src/retention/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "drill"] },
   { files: ["commands/**/*.ts"], forbidden: ["postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "process"] },

@@ -4,7 +4,7 @@ import { createBackup } from "../../src/app/create-backup.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, reasonFlag } from "../../src/cli/flags.ts";
-import { formatBytes, formatCount, formatSeconds } from "../../src/cli/format.ts";
+import { formatBytes, formatCount, formatSeconds } from "../../src/text/format.ts";
 
 export default class Backup extends BaseCommand {
   static override summary = "Back up a database: dump, compress, encrypt, store, sign";

@@ -2,7 +2,7 @@ import { listDatabaseBackups } from "../../src/app/show-backups.ts";
 import { type BackupJson, backupJson } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag } from "../../src/cli/flags.ts";
-import { formatBytes, formatCount } from "../../src/cli/format.ts";
+import { formatBytes, formatCount } from "../../src/text/format.ts";
 import { renderTable } from "../../src/cli/table.ts";
 
 export default class BackupList extends BaseCommand {

@@ -4,7 +4,7 @@ import { verifyBackups, type Verdict } from "../../src/app/verify-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseChoice } from "../../src/cli/choice.ts";
 import { asOfFlag, backupArg, databaseFlag } from "../../src/cli/flags.ts";
-import { formatBytes } from "../../src/cli/format.ts";
+import { formatBytes } from "../../src/text/format.ts";
 import { renderTable } from "../../src/cli/table.ts";
 import { failedVerdicts } from "../../src/cli/verdicts.ts";
 

@@ -9,7 +9,7 @@ import { compareTruth, type CompareOptions } from "../postgres/truth/compare.ts"
 import type { Difference } from "../postgres/truth/difference.ts";
 import { readTruth } from "../postgres/truth/read.ts";
 import type { TableName } from "../postgres/truth/tables.ts";
-import type { CatalogEntry, Truth } from "../postgres/truth/truth.ts";
+import type { CatalogEntry, TableTruth, Truth } from "../postgres/truth/truth.ts";
 import { openTextPart } from "./open-part.ts";
 import type { RestoreWork } from "./restore-backup.ts";
 
@@ -20,14 +20,32 @@ export interface Comparison {
   readonly notes: readonly Difference[];
 }
 
+/** The copy as it was read, and every point in which it is not as the source was. */
+export interface CopyReading {
+  readonly differences: readonly Difference[];
+  readonly found: Truth;
+  /** The tables that were restored and compared. */
+  readonly tables: readonly TableTruth[];
+  /** Objects of the source's catalog that were looked for; 0 if definitions were not compared. */
+  readonly objects: number;
+}
+
 const shownDifferences = 20;
 
 /**
- * Reads the copy as the source was read, and compares.
+ * Reads the copy as the source was read, and requires it to be equal.
  * @param chosen - the tables that were restored, if not all
  * @throws HoldfastError `restore-failed` naming what differs; `integrity` if the truth itself does not fit together
  */
 export async function compareCopy(work: RestoreWork, database: string, chosen?: readonly TableName[]): Promise<Comparison> {
+  const { differences, tables } = await readCopy(work, database, chosen);
+  const wrong = differences.filter(({ severity }) => severity === "differs");
+  if (wrong.length > 0) throw differsError(wrong, work.options.mode === "data-only");
+  return { tables: tables.length, rows: tables.reduce((sum, table) => sum + (table.rows ?? 0), 0), notes: differences };
+}
+
+/** @throws HoldfastError `integrity` if the truth itself does not fit together */
+export async function readCopy(work: RestoreWork, database: string, chosen?: readonly TableName[]): Promise<CopyReading> {
   const { manifest, server, context } = work;
   const options = compareOptions(work, chosen);
   const expected = await expectedCatalog(work);
@@ -37,15 +55,14 @@ export async function compareCopy(work: RestoreWork, database: string, chosen?: 
     const catalog = await readCatalog(session);
     const found = await readTruth(session, { digests: digestedTables(manifest.truth), catalog, ...(options.tables && { include: options.tables }) });
     const wholeSchema = options.tables === undefined && options.scope !== "data";
+    const definitions = options.scope === "schema" ? expected.filter(isDefinition) : expected;
     const differences = [
       ...compareTruth({ ...manifest.truth, sequencesAfter: manifest.sequencesAfter }, found, options).filter(({ what }) => what !== "schema"),
-      ...(wholeSchema ? compareCatalog(options.scope === "schema" ? expected.filter(isDefinition) : expected, catalog, options) : []),
+      ...(wholeSchema ? compareCatalog(definitions, catalog, options) : []),
       ...(chosen ? compareChosen(expected, catalog, options) : []),
     ];
-    const wrong = differences.filter(({ severity }) => severity === "differs");
-    if (wrong.length > 0) throw differsError(wrong, options.scope === "data");
-    const compared = options.scope === "schema" ? [] : found.tables.filter((table) => options.tables?.(table) ?? true);
-    return { tables: compared.length, rows: compared.reduce((sum, table) => sum + (table.rows ?? 0), 0), notes: differences };
+    const tables = options.scope === "schema" ? [] : found.tables.filter((table) => options.tables?.(table) ?? true);
+    return { differences, found, tables, objects: wholeSchema ? definitions.length : 0 };
   } finally {
     await session.close();
   }

@@ -7,7 +7,7 @@ import { type Context, openWorkplace, repositoryLocation, type Workplace } from 
 
 export interface Action {
   readonly action: string;
-  readonly subject: { database?: string; backup?: string; target?: string };
+  readonly subject: { database?: string; backup?: string; target?: string; drill?: string; evidence?: string; verdict?: string };
   readonly reason?: string | undefined;
 }
 

@@ -6,10 +6,9 @@ import { type Manifest, partNamed } from "../catalog/manifest.ts";
 import type { BackupChoice } from "../catalog/choice.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep, type Step } from "../ports.ts";
-import { analyzeDatabase } from "../postgres/analyze.ts";
 import { besideMark, createDatabaseLike, suffixed } from "../postgres/databases.ts";
 import { openAdminSession, type Server } from "../postgres/server.ts";
-import { openSession, type Session, SqlError } from "../postgres/session.ts";
+import { type Session, SqlError } from "../postgres/session.ts";
 import type { Difference } from "../postgres/truth/difference.ts";
 import { shellWord } from "../process/shell-word.ts";
 import { cancellationSaying } from "./cancellation.ts";
@@ -20,7 +19,7 @@ import { type Context, databaseNamed, reachTarget, requireIdentities, shownTarge
 import { dropCopy } from "./drop-copy.ts";
 import { openBackupKey } from "./open-part.ts";
 import { type Action, openFor, recorded } from "./record.ts";
-import { applyProperties, createMissingRoles, restoreContent } from "./restore-content.ts";
+import { analyzeCopy, applyProperties, createMissingRoles, restoreContent } from "./restore-content.ts";
 import { type Check, preflight } from "./restore-preflight.ts";
 import { exchange, giveName, keptName, withCopyKept } from "./swap-database.ts";
 
@@ -75,6 +74,8 @@ export interface RestoreWork {
   readonly options: RestoreOptions;
   /** The name that the copy gets in the end. */
   readonly target: string;
+  /** The role that roles made here are granted to, by which they are found again where the copy is for a time only. */
+  readonly roleMarker?: string | undefined;
 }
 
 function stepsOf(options: RestoreOptions): Step[] {
@@ -169,7 +170,7 @@ async function fillAndCompare(work: RestoreWork, beside: string): ReturnType<typ
   const { reporter } = context;
   await runStep(reporter, "create", () => createDatabaseLike(admin, beside, manifest.truth.database, server.facts.versionNum), () => beside);
   const chosen = await runStep(reporter, "restore", () => restoreContent(work, beside), () => `${partNamed(manifest, options.mode === "schema-only" ? "schema" : "data").plainBytes} bytes`);
-  await runStep(reporter, "analyze", () => analyze(work, beside));
+  await runStep(reporter, "analyze", () => analyzeCopy(work, beside));
   // Last, because a setting of the database, as a statement's time limit, would hold for the restore too.
   if (chosen === undefined) await applyProperties(work, beside);
   return runStep(reporter, "compare", () => compareCopy(work, beside, chosen), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
@@ -192,21 +193,11 @@ async function restoreDataInPlace(work: RestoreWork): Promise<Pick<RestoreResult
   reporter.emit({ type: "step-skipped", step: "create", why: "--data-only fills an existing schema" });
   await runStep(reporter, "restore", () => restoreContent(work, target)).catch((error: unknown) => { throw cancellationSaying(error, `${target} is as it was: its rows come in one transaction`); });
   try {
-    await runStep(reporter, "analyze", () => analyze(work, target));
+    await runStep(reporter, "analyze", () => analyzeCopy(work, target));
     const compared = await runStep(reporter, "compare", () => compareCopy(work, target), (outcome) => `${outcome.tables} tables, ${outcome.rows} rows equal`);
     reporter.emit({ type: "step-skipped", step: "finish", why: `${target} has its name` });
     return { ...compared, kept: undefined };
   } catch (error) {
     throw cancellationSaying(error, `the rows are in ${target}, but were not compared with the truth`);
-  }
-}
-
-/** A table without statistics is slow, not wrong: it is named, and the restore goes on. */
-async function analyze({ server, context: { signal, reporter } }: RestoreWork, database: string): Promise<void> {
-  const session = await openSession(server.target(database), { signal });
-  try {
-    for (const { table, why } of await analyzeDatabase(session)) reporter.emit({ type: "note", level: "warn", message: `table ${table} has no planner statistics: ANALYZE refuses it: ${why}` });
-  } finally {
-    await session.close();
   }
 }

@@ -6,9 +6,10 @@ import { join } from "node:path";
 
 import { partNamed } from "../catalog/manifest.ts";
 import { HoldfastError, systemCodeOf } from "../errors.ts";
+import { analyzeDatabase } from "../postgres/analyze.ts";
 import { restoreFile, type RestoreOptions as ArchiveOptions, restoreStream, scriptOf } from "../postgres/archive.ts";
 import { mapRoles, rolesToCreate, statementsForRoles, withoutRoles } from "../postgres/roles.ts";
-import { runScript, SqlError } from "../postgres/session.ts";
+import { identifier, openSession, runScript, SqlError } from "../postgres/session.ts";
 import { type ArchiveEntry, entriesOfTables, findTables, listArchive, passesOf, tablesOfEntries } from "../postgres/table-list.ts";
 import type { TableName } from "../postgres/truth/tables.ts";
 import type { Context } from "./context.ts";
@@ -137,6 +138,7 @@ export async function createMissingRoles(work: RestoreWork): Promise<void> {
   try {
     await admin.execute("BEGIN");
     for (const statement of statementsForRoles(globals, missing)) await admin.execute(statement);
+    if (work.roleMarker !== undefined) for (const role of missing) await admin.execute(`GRANT ${identifier(role)} TO ${identifier(work.roleMarker)}`);
     await admin.execute("COMMIT");
   } catch (error) {
     await admin.execute("ROLLBACK").catch(() => undefined);
@@ -151,4 +153,14 @@ export async function applyProperties(work: RestoreWork, database: string): Prom
   const { server, manifest, workplace, identity, options, context } = work;
   const properties = await openTextPart(workplace.repository, manifest, "database", identity, context.signal);
   await runScript(server.target(database), options.noOwner ? withoutRoles(properties) : mapRoles(properties, options.roleMap), context.signal);
+}
+
+/** A table without statistics is slow, not wrong: it is named, and the restore goes on. */
+export async function analyzeCopy({ server, context: { signal, reporter } }: RestoreWork, database: string): Promise<void> {
+  const session = await openSession(server.target(database), { signal });
+  try {
+    for (const { table, why } of await analyzeDatabase(session)) reporter.emit({ type: "note", level: "warn", message: `table ${table} has no planner statistics: ANALYZE refuses it: ${why}` });
+  } finally {
+    await session.close();
+  }
 }

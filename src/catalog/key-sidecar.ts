@@ -1,11 +1,11 @@
 /** The key sidecar of a backup: its one-off identity, encrypted to the recipients, with a signature of its own. */
 import { HoldfastError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
-import { foundSignature } from "./authenticity.ts";
 import { backupKey, keyFile, signatureSuffix } from "./layout.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
 import { type Signer, signerOf } from "./signatures.ts";
+import { foundSignature } from "./signed-object.ts";
 
 /** What `key.age.sig` signs: the sidecar together with the one-off recipient that its backup's manifest names. */
 function keySignatureInput(recipient: string, sidecar: Uint8Array): Buffer {

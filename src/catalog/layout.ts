@@ -16,6 +16,22 @@ export const backupKey = (database: string, id: string, file: string): string =>
 export const indexKey = (database: string): string => `${database}/index.jsonl`;
 export const lockKey = (database: string, name: string): string => `${database}/locks/${name}.json`;
 
+/** File names inside a drill's folder; each JSON but `begun.json` has its signature beside it. */
+export const begunFile = "begun.json";
+export const evidenceFile = "evidence.json";
+export const reportIndexFile = "reports.json";
+export const reportFiles = ["report.html", "report.md", "junit.xml"] as const;
+export type ReportName = (typeof reportFiles)[number];
+
+export const drillsFolder = (database: string): string => `${database}/drills/`;
+export const drillKey = (database: string, id: string, file: string): string => `${drillsFolder(database)}${id}/${file}`;
+export const certificationFile = (signer: string): string => `certification-${signer}.json`;
+
+/** The id of the key that signed the certification of this file name; undefined if it is none's. */
+export function certifierOf(file: string): string | undefined {
+  return /^certification-([0-9a-f]{16})\.json$/.exec(file)?.[1];
+}
+
 /** A part's file name says how to open it, from the right: age, then zstd, then what is inside. */
 export const partFile = (name: string, content: "pgdump" | "sql" | "json"): string => `${name}.${content}.zst.age`;
 
@@ -29,4 +45,19 @@ export function backupId(database: string, at: Date, suffix: string): string {
 /** The database's short name inside a backup id, or undefined if it is not one. */
 export function databaseOfId(id: string): string | undefined {
   return idPattern.exec(id)?.groups?.["database"];
+}
+
+const drillPattern = /^drill-(?<rest>.+)$/s;
+
+/** `drill-ehr-20261121T020000Z-7f3a`: as a backup's id, and says what it is of. */
+export function drillId(database: string, at: Date, suffix: string): string {
+  return `drill-${backupId(database, at, suffix)}`;
+}
+
+/** The database's short name inside a drill's id and the second that it names, or undefined if it is not one. */
+export function partsOfDrillId(id: string): { readonly database: string; readonly at: Date } | undefined {
+  const { database, at } = idPattern.exec(drillPattern.exec(id)?.groups?.["rest"] ?? "")?.groups ?? {};
+  if (database === undefined || at === undefined) return undefined;
+  const instant = new Date(at.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
+  return Number.isNaN(instant.getTime()) ? undefined : { database, at: instant };
 }

@@ -2,9 +2,10 @@
 import { HoldfastError } from "../errors.ts";
 import type { Ids } from "../ports.ts";
 import type { Store } from "../store/store.ts";
-import { backupFolder, backupId, backupKey, manifestFile, signatureSuffix } from "./layout.ts";
+import { backupFolder, backupId, backupKey, manifestFile } from "./layout.ts";
 import { type Manifest, serializeManifest } from "./manifest.ts";
 import type { Signer } from "./signatures.ts";
+import { publishSigned } from "./signed-object.ts";
 
 /**
  * An id that nothing lies under yet. Call it while holding the database's lock, which keeps others from taking it too:
@@ -27,14 +28,5 @@ async function isEmpty(store: Store, folder: string): Promise<boolean> {
 /** Publishes a backup: its signature first, its manifest last, and neither over what somebody else published under that id. */
 export async function publishManifest(store: Store, manifest: Manifest, signer: Signer): Promise<void> {
   const bytes = serializeManifest(manifest);
-  const key = backupKey(manifest.database, manifest.id, manifestFile);
-  await putOnce(store, key + signatureSuffix, signer.sign(bytes));
-  await putOnce(store, key, bytes);
-}
-
-/** Equal bytes that are there already are ours: a request whose answer was lost is sent again. */
-async function putOnce(store: Store, key: string, bytes: Buffer): Promise<void> {
-  if ((await store.put(key, bytes, { ifAbsent: true })) !== undefined) return;
-  if ((await store.get(key))?.bytes.equals(bytes) === true) return;
-  throw new HoldfastError("integrity", `${key} exists already`, { hints: ["Another backup took the same id; run the backup again."] });
+  await publishSigned(store, backupKey(manifest.database, manifest.id, manifestFile), bytes, signer, "Another backup took the same id; run the backup again.");
 }

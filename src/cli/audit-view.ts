@@ -1,7 +1,7 @@
 import type { TimelineEntry } from "../audit/entry.ts";
 import type { TimelineReport } from "../audit/verify.ts";
 import { HoldfastError } from "../errors.ts";
-import { formatCount, formatSeconds } from "./format.ts";
+import { formatCount, formatSeconds } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 export function renderTimeline(entries: readonly TimelineEntry[]): string {

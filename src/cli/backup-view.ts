@@ -1,6 +1,6 @@
 /** A backup as `--json` shows it and as a row or a page for people. */
 import type { Manifest } from "../catalog/manifest.ts";
-import { formatBytes, formatCount } from "./format.ts";
+import { formatBytes, formatCount } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 /** The shape that `backup`, `backup list` and `backup show` share. */

@@ -1,4 +1,5 @@
 /** How operators say which backup they mean. */
+import type { DrillChoice } from "../app/choose-for-drill.ts";
 import type { BackupChoice } from "../catalog/choice.ts";
 import { HoldfastError } from "../errors.ts";
 
@@ -10,6 +11,15 @@ export function parseChoice(id: string | undefined, asOf?: string): BackupChoice
   }
   if (id === undefined) throw new HoldfastError("usage", "no backup was named", { hints: ["Name an id, `latest`, or --as-of TIME; `holdfast backup list` shows what there is."] });
   return id === "latest" ? { latest: true } : { id };
+}
+
+/** What a drill tries: the latest unless something else is said, or any backup of the last days. */
+export function parseDrillChoice(id: string | undefined, asOf: string | undefined, randomWithin: string | undefined): DrillChoice {
+  if (randomWithin === undefined) return id === undefined && asOf === undefined ? { latest: true } : parseChoice(id, asOf);
+  if (id !== undefined) throw new HoldfastError("usage", `both a backup (${id}) and --random-within were given`, { hints: ["Give one of them."] });
+  const days = /^([1-9]\d{0,3})d$/.exec(randomWithin)?.[1];
+  if (days === undefined) throw new HoldfastError("usage", `--random-within ${randomWithin} is not a number of days, as in 30d`);
+  return { randomWithinMs: Number(days) * 86_400_000 };
 }
 
 /** An instant with its time zone: a guess here would restore another hour's data. */

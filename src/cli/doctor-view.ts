@@ -1,5 +1,5 @@
 import type { DoctorCheck } from "../app/doctor.ts";
-import { readable } from "./format.ts";
+import { readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 const words = { ok: "ok", warn: "warning", fail: "FAILED", skip: "skipped" } as const;

@@ -1,6 +1,6 @@
 /** A failure as a person reads it at night, and as a script does. Only a bug shows its stack. */
 import { errorTable, HoldfastError, messageOf } from "../errors.ts";
-import { printable, readable } from "./format.ts";
+import { printable, readable } from "../text/format.ts";
 
 export function describeError(error: unknown): string {
   if (!(error instanceof HoldfastError)) return describeBug(error);

@@ -6,7 +6,7 @@ import { isatty } from "node:tty";
 
 import type { Event, Reporter } from "../ports.ts";
 import { redact } from "../process/redact.ts";
-import { formatBytes, formatSeconds, printable, readable } from "./format.ts";
+import { formatBytes, formatSeconds, printable, readable } from "../text/format.ts";
 
 export interface ReporterChoice {
   readonly format: "text" | "json";

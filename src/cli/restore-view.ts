@@ -1,7 +1,7 @@
 import type { RestoreResult } from "../app/restore-backup.ts";
 import { HoldfastError } from "../errors.ts";
 import { shellWord } from "../process/shell-word.ts";
-import { formatCount, formatSeconds, readable } from "./format.ts";
+import { formatCount, formatSeconds, readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 export function parseRoleMap(pairs: readonly string[]): Map<string, string> {

@@ -1,7 +1,7 @@
 /** Rows in columns, without frames: easy to read, easy to cut. */
 import { getBorderCharacters, table } from "table";
 
-import { printable } from "./format.ts";
+import { printable } from "../text/format.ts";
 
 export function renderTable(header: readonly string[], rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string {
   const columns = header.map((_, index) => ({ alignment: rightAligned.includes(index) ? ("right" as const) : ("left" as const), paddingLeft: 0, paddingRight: 2 }));

@@ -6,7 +6,7 @@ import { DefaultRenderer, Listr, ListrLogger, ListrTaskState, ProcessOutput } fr
 
 import type { Event, Step } from "../ports.ts";
 import { redact } from "../process/redact.ts";
-import { formatSeconds, printable, readable } from "./format.ts";
+import { formatSeconds, printable, readable } from "../text/format.ts";
 import { type ClosableReporter, describeNote, describeProgress, oneLine } from "./reporters.ts";
 
 type List = Listr<unknown, "default", "default">;

@@ -1,4 +1,5 @@
 /** The configuration as the rest of the product sees it: resolved, typed, every default filled in. */
+import type { DrillSettings } from "./drill-settings.ts";
 
 export interface Config {
   /** By short name, in the file's order; empty where nothing names a database. */
@@ -45,6 +46,9 @@ export interface DatabaseConfig {
   readonly appVersion: string | undefined;
   /** zstd, 1 to 19. */
   readonly compressionLevel: number;
+  /** `schema.table` that each backup leaves a row in; undefined if none shall. */
+  readonly canary: { readonly table: string } | undefined;
+  readonly drill: DrillSettings;
 }
 
 export interface PatternLists {

@@ -48,4 +48,27 @@ export interface DrillSettings {
   readonly requirement: string;
   /** Days between two drills before the next is overdue. */
   readonly everyDays: number;
+  /** Who has to see to it that what a drill found is mended. */
+  readonly owner: string | undefined;
+  /** Days in which that has to be done. */
+  readonly correctWithinDays: number;
 }
+
+/** What holds where the configuration says nothing. A drill needs no objective to be worth running, but it is due every month. */
+export const drillDefaults: DrillSettings = {
+  scratch: undefined,
+  image: "postgres:{major}",
+  storage: "volume",
+  server: undefined,
+  allowSourceServer: false,
+  ttlMs: 6 * 3_600_000,
+  rtoMs: undefined,
+  rpoMs: undefined,
+  assertions: [],
+  smoke: undefined,
+  plan: undefined,
+  requirement: "45 CFR 164.308(a)(7)(ii)(D)",
+  everyDays: 31,
+  owner: undefined,
+  correctWithinDays: 14,
+};

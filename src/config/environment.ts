@@ -80,15 +80,17 @@ function refersToUrl(content: Record<string, unknown>, env: NodeJS.ProcessEnv): 
 }
 
 function fromEnvironment(field: Field, env: NodeJS.ProcessEnv, cwd: string, home: string, problems: string[]): Given | undefined {
-  const fileVariable = `${field.variable}_FILE`;
-  const text = filled(env[field.variable]);
+  const { variable } = field;
+  if (variable === undefined) return undefined;
+  const fileVariable = `${variable}_FILE`;
+  const text = filled(env[variable]);
   const file = field.fileVariable === true ? filled(env[fileVariable]) : undefined;
   if (text !== undefined && file !== undefined) {
-    problems.push(`${field.variable} and ${fileVariable} are both set, but only one of them may be`);
+    problems.push(`${variable} and ${fileVariable} are both set, but only one of them may be`);
     return undefined;
   }
   if (file !== undefined) return { variable: fileVariable, value: { file: absolutePath(file, cwd, home) } };
-  return text === undefined ? undefined : { variable: field.variable, value: valueOf(field, text, cwd, home) };
+  return text === undefined ? undefined : { variable, value: valueOf(field, text, cwd, home) };
 }
 
 /** The text as the value that its writer meant; what does not fit is left for the schema to refuse. */

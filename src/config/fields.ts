@@ -1,12 +1,16 @@
 /** The schema as a list of its fields, for everything that is derived from it. */
 import * as z from "zod";
 
-import { configSchema, fieldFacts, type FieldFacts } from "./schema.ts";
+import { fieldFacts, type FieldFacts } from "./kinds.ts";
+import { configSchema } from "./schema.ts";
 
 export interface Field extends FieldFacts {
   /** Keys from the top of the file; `<name>` stands for a database's. */
   readonly path: readonly string[];
-  readonly variable: string;
+  /** Undefined where no variable can hold the value. */
+  readonly variable: string | undefined;
+  /** What is read at the field's place, to find keys inside its value. */
+  readonly schema: z.ZodType;
   readonly description: string;
   /** What holds when the field is absent, in words; undefined if nothing does. */
   readonly fallback: string | undefined;
@@ -45,7 +49,7 @@ function walk(schema: z.core.$ZodType, path: readonly string[], found: Field[]):
   if (facts !== undefined && schema instanceof z.ZodType) {
     const fallback = facts.defaultText ?? fallbackOf(schema);
     const required = !(schema instanceof z.ZodOptional || schema instanceof z.ZodDefault);
-    found.push({ ...facts, path, variable: facts.env ?? variableName(path), description: schema.description ?? "", fallback, required });
+    found.push({ ...facts, path, schema, variable: facts.env === false ? undefined : facts.env ?? variableName(path), description: schema.description ?? "", fallback, required });
   } else if (schema instanceof z.ZodObject) {
     for (const [key, inner] of Object.entries<z.core.$ZodType>(schema.shape)) walk(inner, [...path, key], found);
   } else if (schema instanceof z.ZodRecord) {
@@ -74,8 +78,22 @@ export function fieldAt(path: readonly PropertyKey[]): Field | undefined {
   return fields.find((field) => field.path.every((key, at) => key === keys[at]));
 }
 
+/** The keys that may stand in a value of `schema`, `path` deep inside it. */
+function keysInside(schema: z.core.$ZodType | undefined, path: readonly PropertyKey[]): string[] {
+  const [key, ...deeper] = path;
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return keysInside(schema.unwrap(), path);
+  if (schema instanceof z.ZodPipe) return keysInside(schema.in, path);
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => keysInside(option, path));
+  if (schema instanceof z.ZodArray && typeof key === "number") return keysInside(schema.element, deeper);
+  if (!(schema instanceof z.ZodObject)) return [];
+  const shape: Readonly<Record<string, z.core.$ZodType>> = schema.shape;
+  return key === undefined ? Object.keys(shape) : keysInside(shape[String(key)], deeper);
+}
+
 /** The keys that may stand at `path`. */
 export function keysAt(path: readonly PropertyKey[]): ReadonlySet<string> {
+  const within = fieldAt(path);
+  if (within !== undefined) return new Set(keysInside(within.schema, path.slice(within.path.length)));
   const keys = path.map((key, at) => (path[0] === "databases" && at === 1 ? anyName : key));
   const below = fields.filter((field) => field.path.length > keys.length && keys.every((key, at) => key === field.path[at]));
   return new Set(below.map((field) => field.path[keys.length] ?? ""));
@@ -90,12 +108,9 @@ export const steering = {
 export const envVariables: readonly EnvVariable[] = [
   { name: steering.config, fileVariable: undefined, description: "The configuration file, instead of the places where it is looked for.", example: "/etc/holdfast/holdfast.yaml", secret: false, path: undefined },
   { name: steering.database, fileVariable: undefined, description: "The short name of the database that `DATABASE_URL` and the variables of a database are about; `main` if unset.", example: "ehr", secret: false, path: undefined },
-  ...fields.map((field) => ({
-    name: field.variable,
-    fileVariable: field.fileVariable === true ? `${field.variable}_FILE` : undefined,
-    description: field.description,
-    example: field.example,
-    secret: field.secret !== undefined,
-    path: field.path.join("."),
-  })),
+  ...fields.flatMap((field): EnvVariable[] => {
+    const { variable: name, description, example } = field;
+    if (name === undefined) return [];
+    return [{ name, fileVariable: field.fileVariable === true ? `${name}_FILE` : undefined, description, example, secret: field.secret !== undefined, path: field.path.join(".") }];
+  }),
 ];

@@ -9,6 +9,7 @@ import { overlayEnvironment, unknownVariables } from "./environment.ts";
 import { type ConfigFile, isRecord, type Places, placesOf, readConfigFile } from "./file.ts";
 import { problemsOf } from "./problems.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
+import { drillSettings } from "./drill-schema.ts";
 import { hasPassword } from "./secrets.ts";
 import { readableByAll, type Reading, sourceReading } from "./sources.ts";
 
@@ -60,7 +61,8 @@ function wrong(problems: readonly string[], file: ConfigFile | undefined): Holdf
 function holdsSecret({ content }: ConfigFile): boolean {
   const repository = content["repository"];
   const databases = isRecord(content["databases"]) ? Object.values(content["databases"]) : [];
-  const urls = [...databases, repository].map((holder) => (isRecord(holder) ? holder["url"] : holder));
+  const drillServers = databases.map((database) => (isRecord(database) && isRecord(database["drill"]) ? database["drill"]["server"] : undefined));
+  const urls = [...[...databases, repository].map((holder) => (isRecord(holder) ? holder["url"] : holder)), ...drillServers];
   const credentials = isRecord(repository) && isRecord(repository["credentials"]) ? repository["credentials"] : {};
   return urls.some((url) => typeof url === "string" && hasPassword(url)) || typeof credentials["secretAccessKey"] === "string";
 }
@@ -105,7 +107,7 @@ async function defaultSigners(path: string, reading: Reading): Promise<string> {
 function inOrder(databases: ParsedConfig["databases"], names: readonly string[]): ReadonlyMap<string, DatabaseConfig> {
   const entries = names.flatMap((name): [string, DatabaseConfig][] => {
     const database = databases[name];
-    return database === undefined ? [] : [[name, { name, ...database, tools: database.tools, appVersion: database.appVersion }]];
+    return database === undefined ? [] : [[name, { name, ...database, tools: database.tools, appVersion: database.appVersion, canary: database.canary, drill: drillSettings(database.drill) }]];
   });
   return new Map(entries);
 }

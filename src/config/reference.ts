@@ -71,8 +71,9 @@ function defaultOf(field: Field): string {
   return field.fallback ?? "none";
 }
 
-function variablesOf(field: Field): string {
-  return [field.variable, ...(field.fileVariable === true ? [`${field.variable}_FILE`] : [])].map((name) => `\`${name}\``).join(", ");
+function variablesOf({ variable, fileVariable }: Field): string {
+  if (variable === undefined) return "none: needs the file";
+  return [variable, ...(fileVariable === true ? [`${variable}_FILE`] : [])].map((name) => `\`${name}\``).join(", ");
 }
 
 function configurationPage(): string {
@@ -94,6 +95,17 @@ databases:
     url: { env: EHR_DATABASE_URL }
     tools: docker compose exec db
     excludeTableData: [public.sessions]
+    canary: public.holdfast_canary
+    drill:
+      rto: 1h
+      rpo: 25h
+      assertions:
+        - name: every visit has a patient
+          sql: SELECT count(*) FROM public.visits WHERE patient_id IS NULL
+          expect: { equals: 0 }
+      smoke:
+        command: node dist/server.js
+        http: { url: "http://127.0.0.1:3000/api/health" }
   clinic:
     url: { command: [vault, kv, get, -field=url, secret/clinic] }
 repository:
@@ -130,6 +142,10 @@ The name is short: lower-case letters, digits, \`-\` and \`_\`, at most 40. The 
 \`main\`; any other is left alone, with a warning. Where an entry refers to \`{ env: DATABASE_URL }\`, the variable is that entry's alone.
 
 ${keyTable("databases.<name>.")}
+
+An assertion answers one row with one column, which is compared with \`equals\` (as text where the expectation is a text), lies between
+\`min\` and \`max\` (either may be left out), or \`matches\` a regular expression; \`nonEmpty: true\` takes any number of rows but none.
+It is one statement, runs in a read-only transaction of its own, and shows no value that it found unless \`sensitive: false\` says that it may.
 
 ## \`repository\`
 

@@ -6,56 +6,12 @@
 import * as z from "zod";
 
 import { registerSecret } from "../process/redact.ts";
+import { drillSchema } from "./drill-schema.ts";
+import { duration, field, flag, mapRule, measure, oneOf, settle, source, text, texts, whole } from "./kinds.ts";
 import { registerUrl } from "./secrets.ts";
 import { type Reading, type Source, SourceProblem } from "./sources.ts";
 import { parseTools } from "./tools.ts";
-import { parseDuration, parseSize } from "./units.ts";
-
-export interface FieldFacts {
-  /** What may be written, in words. */
-  readonly type: string;
-  readonly example: string;
-  /** How the text of an environment variable becomes a value; `text` if absent. */
-  readonly kind?: "number" | "boolean" | "list" | "path";
-  /** The environment variable, where its name does not follow from the field's. */
-  readonly env?: string;
-  /** Whether `NAME_FILE` may name a file that holds the value. */
-  readonly fileVariable?: true;
-  /** `url` secrets are shown with their password masked, others not at all. */
-  readonly secret?: "url" | "whole";
-  /** The default in words, where it is no fixed value. */
-  readonly defaultText?: string;
-}
-
-export const fieldFacts = z.registry<FieldFacts>();
-
-function field<S extends z.ZodType>(schema: S, description: string, facts: FieldFacts): S {
-  const described = schema.describe(description);
-  fieldFacts.add<z.ZodType>(described, facts);
-  return described;
-}
-
-const text = (rule = "must be a text (put numbers in quotes)") => z.string({ error: rule }).min(1, rule);
-const flag = () => z.boolean({ error: "must be true or false" });
-const oneOf = <const T extends readonly string[]>(...values: T) => z.enum(values, { error: `must be ${values.join(" or ")}` });
-const texts = () => z.array(text(), { error: "must be a list of texts" });
-
-function whole(least: number, most: number) {
-  const rule = `must be a whole number from ${least} to ${most}`;
-  return z.int({ error: rule }).min(least, rule).max(most, rule);
-}
-
-/** A text that `parse` turns into a number between two bounds. */
-function measure(parse: (text: string) => number | undefined, rule: string, least: number, most: number) {
-  return z.union([z.string(), z.number()], { error: rule }).transform((given, context) => {
-    const value = parse(String(given));
-    if (value !== undefined && value >= least && value <= most) return value;
-    context.addIssue({ code: "custom", message: rule });
-    return z.NEVER;
-  });
-}
-
-const duration = () => measure(parseDuration, "must be a duration from 1s to 1d with its unit, as in 30s or 5m", 1_000, 86_400_000);
+import { parseSize } from "./units.ts";
 
 function lockMode() {
   const rule = "must be GOVERNANCE or COMPLIANCE";
@@ -67,35 +23,15 @@ function lockMode() {
   });
 }
 
-const sourceRule = "must be a text (put numbers in quotes), { env: NAME }, { file: path } or { command: [program, argument…] }";
-const source = () =>
-  z.union(
-    [
-      text(),
-      z.strictObject({ env: text() }),
-      z.strictObject({ file: text() }),
-      z.strictObject({ command: z.tuple([text()], text()) }),
-    ],
-    { error: sourceRule },
-  );
-
-/** Awaits `work`; a source that cannot be read becomes an issue of the field. */
-async function settle<T>(context: z.RefinementCtx, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof SourceProblem)) throw error;
-    context.addIssue({ code: "custom", message: error.message });
-    return z.NEVER;
-  }
-}
-
 function listed(content: string): string[] {
   return content.split("\n").map((line) => line.replace(/#.*/, "").trim()).filter((line) => line !== "");
 }
 
 export const databaseName = /^[a-z0-9][a-z0-9_-]{0,39}$/;
 export const databaseNameRule = "must be a short name: lower-case letters, digits, - and _, at most 40, not beginning with - or _";
+
+const tableName = /^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$/;
+const tableNameRule = "must be schema.table, each of lower-case letters, digits and _, as in public.holdfast_canary";
 
 /** The schema; `reading` fetches what stands outside the file. */
 export function configSchema(reading: Reading) {
@@ -161,6 +97,12 @@ export function configSchema(reading: Reading) {
       { type: "text or source", example: "2.14.0" },
     ),
     compressionLevel: field(whole(1, 19).default(1), "zstd level. Level 3 takes twice the time of level 1 for a few percent.", { type: "1 to 19", kind: "number", example: "3" }),
+    canary: field(
+      text().regex(tableName, tableNameRule).transform((table) => ({ table })).optional(),
+      "A table in which each backup leaves a row just before its snapshot, for the drills to find again. It is made if it does not exist; the backup's role must own it or may insert and delete.",
+      { type: "schema.table", example: "public.holdfast_canary", at: "canary.table" },
+    ),
+    drill: drillSchema(url),
   }, { error: mapRule });
 
   const repository = z.strictObject({
@@ -223,7 +165,3 @@ export function configSchema(reading: Reading) {
 }
 
 export type ParsedConfig = z.output<ReturnType<typeof configSchema>>;
-
-function mapRule(issue: { readonly code?: string | undefined }): string | undefined {
-  return issue.code === "invalid_type" ? "must be a map of keys" : undefined;
-}

@@ -25,7 +25,7 @@ export function showConfig(config: Config): ShownConfig {
     const names = field.path.includes(anyName) ? [...config.databases.keys()] : [undefined];
     return names.map((name): ShownSetting => {
       const path = field.path.map((key) => (key === anyName ? (name ?? key) : key));
-      return { name: path.join("."), value: shown(valueAt(config, path), field.secret), from: config.origins?.get(path.join(".")) ?? "default" };
+      return { name: path.join("."), value: shown(valueAt(config, [...path.slice(0, -1), ...(field.at?.split(".") ?? path.slice(-1))]), field.secret), from: config.origins?.get(path.join(".")) ?? "default" };
     });
   });
   const byDatabase = [...config.databases.keys()];
@@ -47,5 +47,6 @@ function shown(value: unknown, secret: "url" | "whole" | undefined): unknown {
   if (value === undefined) return null;
   if (secret === "whole") return "***";
   if (typeof value === "string") return secret === "url" ? maskUrl(value) : redact(value);
-  return Array.isArray(value) ? value.map((item) => shown(item, secret)) : value;
+  if (Array.isArray(value)) return value.map((item) => shown(item, secret));
+  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shown(inner, secret)])) : value;
 }

@@ -1,7 +1,7 @@
 /** What a drill leaves behind: a signed JSON that says what was proved, how, by whom, and what was not. FORMAT.md specifies it. */
 import { z } from "zod";
 
-import { HoldfastError } from "../errors.ts";
+import { parseSigned, textOf } from "./signed-file.ts";
 
 const instant = z.iso.datetime({ precision: 3 });
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -70,26 +70,20 @@ export const evidenceSchema = z.strictObject({
 });
 
 export type Evidence = z.infer<typeof evidenceSchema>;
+/** Evidence as a drill knows it; publishing adds its place in the chain and its signer. */
+export type EvidenceDraft = Omit<Evidence, "previous" | "signer">;
 export type DrillCheck = Evidence["checks"][number];
 export type DrillPhase = Evidence["phases"][number];
 export type Verdict = Evidence["verdict"];
 
 /** The exact bytes that are signed and stored. */
 export function serializeEvidence(evidence: Evidence): Buffer {
-  return Buffer.from(`${JSON.stringify(evidenceSchema.parse(evidence), null, 2)}\n`);
+  return textOf(evidenceSchema.parse(evidence));
 }
 
 /** Reads evidence whose signature was checked before. @throws HoldfastError `integrity` if it is none of a format that we know */
 export function parseEvidence(bytes: Buffer, source: string): Evidence {
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString("utf8"));
-  } catch (error) {
-    throw new HoldfastError("integrity", `${source} is not JSON`, { cause: error });
-  }
-  const parsed = evidenceSchema.safeParse(json);
-  if (!parsed.success) throw new HoldfastError("integrity", `${source} is not valid evidence: ${z.prettifyError(parsed.error)}`);
-  return parsed.data;
+  return parseSigned(bytes, evidenceSchema, source, "evidence");
 }
 
 /** Fails if anything failed, passes only if everything that was asked for ran and passed, and something was compared. */

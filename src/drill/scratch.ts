@@ -40,6 +40,13 @@ export interface Scratch {
   /** Of that database, for a smoke test on this host; secret. Undefined where it cannot be reached from here. */
   readonly url: string | undefined;
   /**
+   * The role that every role made for the drill must be granted to, in the transaction that makes it: on a server that is
+   * shared, only those are dropped again. Left out where the whole server goes.
+   */
+  readonly roleMarker?: string;
+  /** Told when the copy is complete, before it is looked at. */
+  copied?(): Promise<void>;
+  /**
    * Removes everything that belongs to it, also what was made with it (roles on a shared server). Not cancelled by the drill's signal.
    * @returns what is still there, looked for afterwards; empty is the proof that it is gone
    */

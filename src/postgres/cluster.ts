@@ -2,12 +2,13 @@
  * A throwaway PostgreSQL server from the machine's own binaries, for the quickstart, drills and tests: its own folder
  * (0700), its own Unix socket, no durability. TCP only where asked, and then on the loopback address only.
  */
+import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { HoldfastError } from "../errors.ts";
+import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runTool } from "../process/run.ts";
 
 export interface ClusterOptions {
@@ -17,6 +18,10 @@ export interface ClusterOptions {
   readonly tcp?: boolean;
   /** Further settings of postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** An empty folder to keep everything in, in place of a new one in the system's temporary folder; it is removed as well. */
+  readonly folder?: string;
+  /** Ends the making of it; a server that runs is not stopped by it. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Cluster {
@@ -63,11 +68,16 @@ async function freePort(): Promise<number> {
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const user = await account();
   const as = user === undefined ? {} : { user };
-  const folder = await mkdtemp(join(tmpdir(), "holdfast-pg-"));
+  const making = { ...as, ...(options.signal && { signal: options.signal }) };
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "holdfast-pg-")));
   const data = join(folder, "data");
   const socket = folder;
-  const password = "throwaway";
+  const password = randomBytes(12).toString("hex");
   const port = await freePort();
+  const stop = async (): Promise<void> => {
+    await runTool([join(options.binaries, "pg_ctl")], ["-D", data, "-m", "immediate", "-w", "stop"], { ...as, cwd: "/" }).catch(() => undefined);
+    await rm(folder, { recursive: true, force: true });
+  };
   try {
     await chmod(folder, 0o700);
     const passwordFile = join(folder, "password");
@@ -76,7 +86,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await runTool(
       [join(options.binaries, "initdb")],
       ["-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256", `--pwfile=${passwordFile}`, "--no-sync"],
-      { ...as, cwd: folder },
+      { ...making, cwd: folder },
     );
     const settings = {
       listen_addresses: options.tcp === true ? "'127.0.0.1'" : "''",
@@ -89,17 +99,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     };
     await writeFile(join(data, "postgresql.auto.conf"), Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`).join(""));
     const log = join(folder, "server.log");
-    await runTool([join(options.binaries, "pg_ctl")], ["-D", data, "-l", log, "-w", "-t", "60", "start"], { ...as, cwd: folder }).catch(async (error: unknown) => {
+    await runTool([join(options.binaries, "pg_ctl")], ["-D", data, "-l", log, "-w", "-t", "60", "start"], { ...making, cwd: folder }).catch(async (error: unknown) => {
+      throwIfCancelled(options.signal);
       const said = await readFile(log, "utf8").catch(() => "");
       throw new HoldfastError("configuration", `the throwaway PostgreSQL did not start: ${said.trim().split("\n").slice(-5).join("\n")}`, { cause: error });
     });
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await stop();
     throw error;
   }
-  const stop = async (): Promise<void> => {
-    await runTool([join(options.binaries, "pg_ctl")], ["-D", data, "-m", "immediate", "-w", "stop"], { ...as, cwd: "/" }).catch(() => undefined);
-    await rm(folder, { recursive: true, force: true });
-  };
   return { folder, socket, port, user: "postgres", password, stop };
 }

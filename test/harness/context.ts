@@ -15,6 +15,7 @@ import { backupKey, manifestFile, signatureSuffix } from "../../src/catalog/layo
 import { type Manifest, serializeManifest } from "../../src/catalog/manifest.ts";
 import { loadSigner } from "../../src/catalog/signatures.ts";
 import type { Config, DatabaseConfig } from "../../src/config/config.ts";
+import { drillDefaults } from "../../src/config/drill-settings.ts";
 import type { Event } from "../../src/ports.ts";
 import { openAdminSession } from "../../src/postgres/server.ts";
 import { openConfiguredStore } from "../../src/app/open-configured-store.ts";
@@ -53,7 +54,7 @@ export async function bench(url: string, options: BenchOptions = {}): Promise<Be
   const keys = await generateKeys(join(folder, "keys"));
   const ehr: DatabaseConfig = {
     name: "ehr", url, tools: undefined, include: { tables: [], schemas: [] }, exclude: { tables: [], schemas: [] }, excludeTableData: [], digests: "none", rolePasswords: false,
-    appVersion: undefined, compressionLevel: 1, ...options.database,
+    appVersion: undefined, compressionLevel: 1, canary: undefined, drill: drillDefaults, ...options.database,
   };
   const config: Config = {
     databases: new Map([["ehr", ehr]]),

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 
+import { drillDefaults } from "../../../src/config/drill-settings.ts";
 import { workspace } from "./workspace.ts";
 
 const whole = `
@@ -15,6 +16,25 @@ databases:
     rolePasswords: true
     appVersion: "1.10"
     compressionLevel: 3
+    canary: public.holdfast_canary
+    drill:
+      scratch: server
+      image: own/postgres:{major}
+      storage: tmpfs
+      server: service=scratch
+      allowSourceServer: true
+      ttl: 2h
+      rto: 1h
+      rpo: 25h
+      every: 7d
+      assertions:
+        - { name: patients, sql: SELECT count(*) FROM patients, expect: { min: 1, max: 10 } }
+        - { name: head, sql: SELECT version FROM ledger, expect: { matches: ^2026 }, sensitive: false }
+        - { name: none, sql: SELECT 0, expect: { equals: 0 } }
+        - { name: some, sql: SELECT 1, expect: { nonEmpty: true } }
+      smoke: { command: npm run smoke, http: { url: "http://127.0.0.1:3000/health", bodyMatches: ok }, timeout: 2m }
+      plan: CP-7
+      requirement: SOC 2
   "2024":
     url: service=old
 repository:
@@ -49,11 +69,22 @@ test("every key of the file arrives, typed, with paths from the file's folder", 
   expect([...config.databases.keys()]).toEqual(["ehr", "2024"]);
   expect(config.databases.get("ehr")).toEqual({
     name: "ehr", url: "postgresql://u@h/ehr", tools: ["docker", "compose", "exec", "-T", "db"], include: { tables: ["a.*"], schemas: ["a"] }, exclude: { tables: ["b.x"], schemas: [] },
-    excludeTableData: ["public.sessions"], digests: ["public.patients"], rolePasswords: true, appVersion: "1.10", compressionLevel: 3,
+    excludeTableData: ["public.sessions"], digests: ["public.patients"], rolePasswords: true, appVersion: "1.10", compressionLevel: 3, canary: { table: "public.holdfast_canary" },
+    drill: {
+      scratch: "server", image: "own/postgres:{major}", storage: "tmpfs", server: "service=scratch", allowSourceServer: true, ttlMs: 7_200_000, rtoMs: 3_600_000, rpoMs: 90_000_000, everyDays: 7,
+      assertions: [
+        { name: "patients", sql: "SELECT count(*) FROM patients", expect: { min: 1, max: 10 }, sensitive: true },
+        { name: "head", sql: "SELECT version FROM ledger", expect: { matches: "^2026" }, sensitive: false },
+        { name: "none", sql: "SELECT 0", expect: { equals: 0 }, sensitive: true },
+        { name: "some", sql: "SELECT 1", expect: { nonEmpty: true }, sensitive: true },
+      ],
+      smoke: { command: ["npm", "run", "smoke"], http: { url: "http://127.0.0.1:3000/health", status: 200, bodyMatches: "ok" }, timeoutMs: 120_000 },
+      plan: "CP-7", requirement: "SOC 2",
+    },
   });
   expect(config.databases.get("2024")).toEqual({
     name: "2024", url: "service=old", tools: undefined, include: { tables: [], schemas: [] }, exclude: { tables: [], schemas: [] },
-    excludeTableData: [], digests: "none", rolePasswords: false, appVersion: undefined, compressionLevel: 1,
+    excludeTableData: [], digests: "none", rolePasswords: false, appVersion: undefined, compressionLevel: 1, canary: undefined, drill: drillDefaults,
   });
   expect(config.repository).toEqual({
     url: "s3://bucket/prefix", region: "eu-central-1", endpoint: "http://127.0.0.1:9000", pathStyle: true, storageClass: "STANDARD_IA", serverSideEncryption: "aws:kms", kmsKeyId: "alias/x",

@@ -35,6 +35,7 @@ const files: readonly (readonly [file: string, forbidden: readonly string[], all
   ["src/pipeline/x.ts", ["../config/x.ts", "../postgres/x.ts", "../catalog/x.ts"], ["./join.ts", "../errors.ts"]],
   ["src/pipeline/encrypt-x.ts", ["../app/x.ts", "../config/x.ts", "../postgres/x.ts", "../catalog/x.ts"], ["./join.ts", "../errors.ts"]],
   ["src/config/x.ts", ["../app/x.ts", "../postgres/x.ts", "../pipeline/x.ts", "../store/x.ts", "../catalog/x.ts"], ["../process/x.ts", "../errors.ts"]],
+  ["src/text/x.ts", ["../app/x.ts", "../cli/x.ts", "../drill/x.ts", "../process/x.ts"], ["./y.ts"]],
   ["src/errors.ts", ["./app/x.ts", "./process/x.ts", "./config/x.ts", "./store/x.ts"], ["./ports.ts"]],
   ["src/ports.ts", ["./app/x.ts", "./process/x.ts", "./cli/x.ts"], ["./errors.ts"]],
 ];

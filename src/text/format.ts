@@ -23,14 +23,31 @@ export function formatSeconds(seconds: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** `4 h`, `45 s`, `3 d 2 h`: as {@link formatSeconds}, but without a zero at the end, and in days from two on. */
+export function formatDuration(seconds: number): string {
+  const hours = Math.round(seconds / 3600);
+  if (hours < 48) return formatSeconds(seconds).replace(/(?<=[a-z]) 0 \w+$|\.0(?= s$)/, "");
+  return `${Math.floor(hours / 24)} d${hours % 24 === 0 ? "" : ` ${hours % 24} h`}`;
+}
+
+/** `196 MB/s`; undefined where there is no time to divide by. */
+export function formatRate(bytes: number, seconds: number): string | undefined {
+  return seconds > 0 ? `${formatBytes(bytes / seconds)}/s` : undefined;
+}
+
+/** `2026-11-21 02:00:07 UTC`: a moment, in the one zone that everybody can compare. */
+export function formatInstant(instant: string): string {
+  return `${instant.slice(0, 10)} ${instant.slice(11, 19)} UTC`;
+}
+
 /** `40 512`: groups of three, as ISO 31-0 writes them; neither comma nor point means the same everywhere. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US").replaceAll(",", " ");
 }
 
 const quoted = /"[^"]*"|`[^`]*`/.source;
-const counted = /(?<![^\s(])(\d{4,}) (bytes|rows|tables|entries|objects)(?![\w"'`-])/.source;
-const numbers = new RegExp(`${quoted}|${counted}`, "g");
+const amount = /(?<![^\s(])(\d{4,}) (bytes|rows|tables|entries|objects)(?![\w"'`-])/.source;
+const numbers = new RegExp(`${quoted}|${amount}`, "g");
 
 /**
  * Makes the exact numbers of the domain's messages readable: `58777525 bytes` as `58.8 MB`, `1500000 rows` as
@@ -46,4 +63,9 @@ export function readable(text: string): string {
 /** Text from elsewhere (a name in a database, a tool's last words) cannot move the cursor, colour the screen or turn the writing. */
 export function printable(text: string): string {
   return text.replace(/\r\n/g, "\n").replace(/[^\P{Cc}\n\t]|[\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
+}
+
+/** "1 table", "2 tables", "3 indexes": exact, for the domain's messages; {@link readable} groups the digits. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
 }

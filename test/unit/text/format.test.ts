@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { formatBytes, formatCount, formatSeconds, printable, readable } from "../../../src/cli/format.ts";
+import { formatBytes, formatCount, formatSeconds, printable, readable } from "../../../src/text/format.ts";
 
 test("bytes are shown in decimal units with two or three digits", () => {
   expect([0, 999, 999.5, 1_949, 58_777_525, 99_949_999, 99_950_000, 999_499_999, 999_500_000, 3e15, 4e18].map(formatBytes)).toEqual(
