@@ -4,7 +4,7 @@ import type { DatabaseInventory, Inventory } from "../catalog/inventory.ts";
 import { placeOf } from "../catalog/places.ts";
 import { unpublishedKind, type UnpublishedKind, youngest } from "../catalog/unpublished.ts";
 import { describe, readLock } from "../lock/record.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, StoredObject } from "../store/store.ts";
 import type { Finding } from "./findings.ts";
 
 /** From when on something is old. All times are the store's where it has a clock. */
@@ -30,22 +30,32 @@ const ageOf = (date: Date, { now }: Patience): number => Math.max(0, Math.round(
 const isOld = (date: Date, { now, graceMs }: Patience): boolean => now.getTime() - date.getTime() >= graceMs;
 
 /** Folders without a manifest. A run that holds the lock is still writing what is younger than its hold. */
-export async function findUnpublished(store: Store, database: string, { backups, shredded }: { readonly backups: DatabaseInventory["backups"]; readonly shredded: ReadonlySet<string> }, history: History, patience: Patience): Promise<Finding[]> {
+export async function findUnpublished(store: Store, database: string, { backups }: Pick<DatabaseInventory, "backups">, history: History, patience: Patience): Promise<Finding[]> {
   const unpublished = [...backups].filter(([, files]) => !files.has(manifestFile));
   if (unpublished.length === 0) return [];
   const holder = await liveHolder(store, lockKey(database, "backup"), patience.now);
-  return unpublished.flatMap(([id, files]): Finding[] => {
-    const kind = unpublishedKind(files.keys(), { published: history.published.has(id), removed: history.removed.has(id) || shredded.has(id) });
-    const last = youngest(files.values());
-    const found = { key: backupFolder(database, id), database, backup: id, age: ageOf(last, patience) };
-    if (kind === "lost-manifest") return [{ ...found, kind, severity: "damage", detail: details[kind] }];
-    // A store's times may be whole seconds.
-    if (holder !== undefined && last.getTime() + 1_000 > holder.since.getTime()) return [{ ...found, kind: "being-written", severity: "note", detail: `written now by ${holder.description}` }];
-    return isOld(last, patience) ? [{ ...found, kind, severity: "garbage", detail: details[kind] }] : [];
-  });
+  return unpublished.flatMap(([id, files]) => judgeUnpublished(database, id, files, history, patience, holder) ?? []);
 }
 
-async function liveHolder(store: Store, key: string, now: Date): Promise<{ readonly since: Date; readonly description: string } | undefined> {
+/** @param holder - who holds the database's lock, unless it is us */
+export function judgeUnpublished(database: string, id: string, files: ReadonlyMap<string, StoredObject>, history: History, patience: Patience, holder?: Holder): Finding | undefined {
+  if (files.has(manifestFile)) return undefined;
+  const kind = unpublishedKind(files.keys(), { published: history.published.has(id), removed: history.removed.has(id) });
+  const last = youngest(files.values());
+  const found = { key: backupFolder(database, id), database, backup: id, age: ageOf(last, patience) };
+  if (kind === "lost-manifest") return { ...found, kind, severity: "damage", detail: details[kind] };
+  // A store's times may be whole seconds.
+  if (holder !== undefined && last.getTime() + 1_000 > holder.since.getTime()) return { ...found, kind: "being-written", severity: "note", detail: `written now by ${holder.description}` };
+  return isOld(last, patience) ? { ...found, kind, severity: "garbage", detail: details[kind] } : undefined;
+}
+
+interface Holder {
+  readonly since: Date;
+  /** "backup on db1 …" */
+  readonly description: string;
+}
+
+async function liveHolder(store: Store, key: string, now: Date): Promise<Holder | undefined> {
   const record = (await readLock(store, key))?.record;
   if (record?.released !== null || Date.parse(record.expires) <= now.getTime()) return undefined;
   return { since: new Date(record.since), description: describe(record) };
@@ -71,7 +81,8 @@ export async function findDeadLocks(store: Store, database: string, { locks }: P
 export async function findStaleUploads(store: Store, database: string | undefined, patience: Patience): Promise<Finding[]> {
   const oldest = new Map<string, Date>();
   for await (const { key, startedAt } of store.unfinishedUploads(database === undefined ? "" : `${database}/`)) {
-    if (isOld(startedAt, patience) && startedAt < (oldest.get(key) ?? patience.now)) oldest.set(key, startedAt);
+    const known = oldest.get(key);
+    if (isOld(startedAt, patience) && (known === undefined || startedAt < known)) oldest.set(key, startedAt);
   }
   return [...oldest].map(([key, startedAt]): Finding => {
     const place = placeOf(key);

@@ -4,7 +4,7 @@ import { manifestFile } from "../catalog/layout.ts";
 import { type Inventory, takeInventory } from "../catalog/inventory.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
 import { runStep, type Step } from "../ports.ts";
-import { findDeadLocks, findStaleProbes, findStaleUploads, findUnpublished, type Patience } from "./check-garbage.ts";
+import { findDeadLocks, findStaleProbes, findStaleUploads, findUnpublished, type History, type Patience } from "./check-garbage.ts";
 import { checkDrills, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
 import { IndexCheck } from "./check-index.ts";
 import { checkPublished, type PublishedFolder } from "./check-published.ts";
@@ -70,10 +70,10 @@ async function check(context: Context, workplace: Workplace, options: CheckOptio
   const inventory = await runStep(reporter, "inventory", () => takeInventory(store, options.database === undefined ? "" : `${options.database}/`), ({ objects }) => `${objects} objects`);
   const history = await runStep(reporter, "history", () => checkHistory(workplace, inventory, options), ({ entries, drills }) => `${entries ?? "no"} entries, ${drills} drills`);
   const backups = await runStep(reporter, "backups", () => checkBackups(context, workplace, inventory, options.level), ({ folders }) => `${folders} backups`);
-  const garbage = await runStep(reporter, "garbage", () => findGarbage(workplace, inventory, history.recorded, patience, options.database), (found) => `${found.length} found`);
+  const garbage = await runStep(reporter, "garbage", () => findGarbage(workplace, inventory, withShredded(history.recorded, inventory), patience, options.database), (found) => `${found.length} found`);
   const foreign = inventory.foreign.map(({ key }): Finding => ({ kind: "foreign-object", severity: "damage", key, detail: "no holdfast puts such an object here" }));
   const found = [...backups.findings, ...foreign, ...history.findings, ...garbage];
-  const findings = options.repair ? await runStep(reporter, "repair", () => repair(context, workplace, found, { patience, history: history.recorded, shredded: shreddedIn(inventory), lockWaitMs: options.lockWaitMs ?? 0 })) : found;
+  const findings = options.repair ? await runStep(reporter, "repair", () => repair(context, workplace, found, { patience, history: withShredded(history.recorded, inventory), lockWaitMs: options.lockWaitMs ?? 0 })) : found;
   const { objects, bytes, databases } = inventory;
   return {
     url: store.url,
@@ -84,8 +84,9 @@ async function check(context: Context, workplace: Workplace, options: CheckOptio
   };
 }
 
-function shreddedIn({ databases }: Inventory): Set<string> {
-  return new Set([...databases.values()].flatMap(({ shredded }) => [...shredded]));
+/** A backup that was shredded was meant to go, also when the run that did it was killed. */
+function withShredded(history: History, { databases }: Inventory): History {
+  return { ...history, removed: new Set([...history.removed, ...[...databases.values()].flatMap(({ shredded }) => [...shredded])]) };
 }
 
 const order: Record<Severity, number> = { damage: 0, garbage: 1, note: 2 };
@@ -151,7 +152,7 @@ async function checkBackups({ reporter, signal }: Context, { repository }: Workp
   return { folders, parts, findings };
 }
 
-async function findGarbage({ repository: { store } }: Workplace, inventory: Inventory, history: RecordedHistory, patience: Patience, only: string | undefined): Promise<Finding[]> {
+async function findGarbage({ repository: { store } }: Workplace, inventory: Inventory, history: History, patience: Patience, only: string | undefined): Promise<Finding[]> {
   const findings = [...findStaleProbes(inventory, patience), ...(await findStaleUploads(store, only, patience))];
   for (const [database, found] of inventory.databases) {
     findings.push(...(await findUnpublished(store, database, found, history, patience)), ...(await findDeadLocks(store, database, found, patience)));

@@ -5,7 +5,7 @@ import { readIndex } from "../catalog/backup-index.ts";
 import { refreshIndex } from "../catalog/summaries.ts";
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
 import { acquireLock, type Lock } from "../lock/lease.ts";
-import { findDeadLocks, findStaleProbes, findUnpublished, type History, type Patience } from "./check-garbage.ts";
+import { findDeadLocks, findStaleProbes, judgeUnpublished, type History, type Patience } from "./check-garbage.ts";
 import type { Store, StoredObject } from "../store/store.ts";
 import { configuredSigner, type Context, type Workplace } from "./context.ts";
 import type { Finding } from "./findings.ts";
@@ -14,7 +14,6 @@ import { recorded } from "./record.ts";
 export interface RepairOptions {
   readonly patience: Patience;
   readonly history: History;
-  readonly shredded: ReadonlySet<string>;
   readonly lockWaitMs: number;
 }
 
@@ -94,11 +93,10 @@ async function remove(context: Context, workplace: Workplace, finding: Finding, 
 const changed = "it is not what it was when it was found";
 
 /** The key goes first: what a kill leaves then is garbage still. */
-async function removeFolder({ repository: { store } }: Workplace, { key: folder, database = "", backup = "" }: Finding, { patience, history, shredded }: RepairOptions, lock: Lock | undefined): Promise<string | undefined> {
+async function removeFolder({ repository: { store } }: Workplace, { key: folder, database = "", backup = "" }: Finding, { patience, history }: RepairOptions, lock: Lock | undefined): Promise<string | undefined> {
   const now = await filesOf(store, folder, database, backup);
   if (now.size === 0) return undefined;
-  const [again] = await findUnpublished(store, database, { backups: new Map([[backup, now]]), shredded }, history, patience);
-  if (again?.severity !== "garbage") return changed;
+  if (judgeUnpublished(database, backup, now, history, patience)?.severity !== "garbage") return changed;
   for (const file of [...now.keys()].sort((a, b) => Number(b === keyFile) - Number(a === keyFile))) {
     // A manifest that somebody put back in this moment makes the rest a backup again.
     if ((await store.head(folder + manifestFile)) !== undefined) return changed;

@@ -22,7 +22,7 @@ import { createClient } from "./s3-client.ts";
 import { bareTag, firstVersion, forgetOlder, putIf, takeBack } from "./s3-conditions.ts";
 import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
 import { hasObjectLock, isRetained, retain } from "./s3-retention.ts";
-import { abortUpload, listUploads } from "./s3-undo.ts";
+import { abortUpload, listUploads, partsLeft } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
 import type { GetOptions, ListOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
 
@@ -172,19 +172,25 @@ class S3Store implements LockingStore {
   async abortUploads(prefix: string): Promise<number> {
     checkPrefix(prefix);
     return this.#doing("cannot abort unfinished uploads", async () => {
-      const aborted = new Set<string>();
+      const aborted = new Map<string, string>();
       // A part that was under way may bring an upload back: list again until nothing is shown.
       for (let rounds = 0; rounds < 10; rounds++) {
         let shown = 0;
         for await (const { Key: key, UploadId: id } of listUploads(this.#bucket, this.#prefix + prefix)) {
           shown++;
           await abortUpload(this.#bucket, key, id);
-          aborted.add(id);
+          aborted.set(id, key);
         }
-        if (shown === 0) return aborted.size;
+        // A listing may lag behind: an upload is gone only when the store does not know its parts any more.
+        if (shown === 0 && !(await this.#anyPartsLeft(aborted))) return aborted.size;
       }
       throw new HoldfastError("store-failed", `unfinished uploads below "${prefix}" are still shown after they were aborted`);
     });
+  }
+
+  async #anyPartsLeft(uploads: ReadonlyMap<string, string>): Promise<boolean> {
+    for (const [id, key] of uploads) if (await partsLeft(this.#bucket, key, [id])) return true;
+    return false;
   }
 
   freeBytes(): Promise<undefined> {
