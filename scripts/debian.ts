@@ -11,6 +11,7 @@ const known = {
   age: () => inPath("age"),
   zstd: () => inPath("zstd"),
   openssl: () => inPath("openssl"),
+  chromium: () => inPath("chromium"),
   // A daemon: Debian keeps it where an ordinary user's PATH does not lead.
   pgbouncer: () => inPath("pgbouncer") || existsSync("/usr/sbin/pgbouncer"),
 } as const satisfies Record<string, () => boolean | Promise<boolean>>;

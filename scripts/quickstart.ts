@@ -3,7 +3,7 @@
  * very commands that an operator types. What it made is left in .quickstart/ to look at; the server is stopped.
  */
 import { execa } from "execa";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { serverBinaries } from "../src/postgres/binaries.ts";
@@ -26,6 +26,11 @@ async function holdfast(env: Record<string, string>, ...args: string[]): Promise
   await execa(join(root, "bin", "run.js"), args, { env, stdio: "inherit" });
 }
 
+async function reportIn(drills: string): Promise<string> {
+  const [drill = ""] = await readdir(drills);
+  return join(drills, drill, "report.html");
+}
+
 async function run(cluster: Cluster, binaries: string): Promise<void> {
   const keys = join(folder, "keys");
   const repository = join(folder, "repository");
@@ -44,6 +49,8 @@ async function run(cluster: Cluster, binaries: string): Promise<void> {
     HOLDFAST_RECIPIENTS_FILE: join(keys, "recipient.txt"),
     HOLDFAST_IDENTITY_FILE: join(keys, "identity.txt"),
     HOLDFAST_STATE_DIR: join(folder, "state"),
+    HOLDFAST_DRILL_RTO: "15m",
+    HOLDFAST_DRILL_RPO: "25h",
   };
   await holdfast({}, "keys", "generate", "--out", keys);
   await writeFile(join(folder, "env"), Object.entries(env).map(([name, value]) => `export ${name}='${value}'\n`).join(""), { mode: 0o600 });
@@ -52,11 +59,13 @@ async function run(cluster: Cluster, binaries: string): Promise<void> {
   await holdfast(env, "backup", "list");
   await holdfast(env, "backup", "verify", "latest", "--level", "archive");
   await holdfast(env, "restore", "latest", "--into", "clinic_copy", "--reason", "first look");
+  await holdfast(env, "drill", "restore", "--reason", "first look");
   await holdfast(env, "audit", "show");
   await holdfast(env, "audit", "verify");
   say(`
-Done: the copy held exactly what the source held in the snapshot that was dumped.
+Done: the copies held exactly what the source held in the snapshot that was dumped, and the drill's evidence is signed.
 
+  the report     ${await reportIn(join(repository, "clinic", "drills"))}
   repository     ${repository}
   the format     src/catalog/FORMAT.md (recover with age, zstd, pg_restore and openssl alone)
   keys           ${keys}

@@ -2,10 +2,17 @@
 import { tmpdir } from "node:os";
 
 import type { DatabaseConfig } from "../config/config.ts";
+import { scratchProviders } from "../drill/providers.ts";
 import type { ScratchProvider } from "../drill/scratch.ts";
-import { localProvider } from "../drill/scratch-local.ts";
+import { parseDatabaseUrl } from "../postgres/connection.ts";
 import type { Context } from "./context.ts";
 
-export function configuredProviders({ config, clock, actor }: Context, _database: DatabaseConfig): ScratchProvider[] {
-  return [localProvider({ tempDir: config.tempDir ?? tmpdir(), pgBin: config.pgBin, host: actor.host, now: () => clock.now() })];
+export function configuredProviders({ config: { pgBin, tempDir }, clock, actor }: Context, { url, tools, drill }: DatabaseConfig): ScratchProvider[] {
+  return scratchProviders(drill, {
+    tempDir: tempDir ?? tmpdir(),
+    pgBin,
+    source: { connection: parseDatabaseUrl(url), search: { pgBin, prefix: tools } },
+    host: actor.host,
+    now: () => clock.now(),
+  });
 }

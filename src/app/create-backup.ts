@@ -28,6 +28,7 @@ import { isLockingStore } from "../store/object-lock.ts";
 import { cancellationSaying, patienceAfter } from "./cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { filterOf } from "./dump-filter.ts";
+import { plantConfiguredCanary } from "./plant-canary.ts";
 import { openFor, recorded } from "./record.ts";
 import { refreshBackupIndex } from "./refresh-index.ts";
 import { together } from "./together.ts";
@@ -165,6 +166,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
   const applicationName = `holdfast ${packing.id}`;
   const session = await openSession(server.target(), { signal, applicationName });
   try {
+    const canary = await plantConfiguredCanary(server, database, signal);
     const sequencesBefore = await readSequences(session);
     const snapshot = await runStep(reporter, "snapshot", () => exportSnapshot(session), (taken) => taken.at);
     const filter = filterOf(database);
@@ -201,7 +203,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     return {
       snapshot,
       parts: [globals, ...small, schema, data],
-      truth: { ...truth, sequences: sequencesBefore, ...(database.appVersion !== undefined && { application: { version: database.appVersion } }) },
+      truth: { ...truth, sequences: sequencesBefore, ...(database.appVersion !== undefined && { application: { version: database.appVersion } }), ...(canary && { canary }) },
       sequencesAfter: await readSequences(session),
       roles,
     };

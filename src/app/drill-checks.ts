@@ -1,10 +1,14 @@
 /** The checks of a drill, in the order in which they stand in the evidence. */
 import type { Manifest } from "../catalog/manifest.ts";
 import type { DatabaseConfig } from "../config/config.ts";
+import { checkAssertion } from "../drill/assertions.ts";
+import { checkCanary } from "../drill/canary.ts";
 import { comparesSomething, comparisonChecks, findingOf } from "../drill/comparison-checks.ts";
 import type { DrillJournal, PlannedCheck } from "../drill/journal.ts";
 import { HoldfastError } from "../errors.ts";
+import { parseDatabaseUrl } from "../postgres/connection.ts";
 import { openSession } from "../postgres/session.ts";
+import { counted } from "../text/format.ts";
 import { readCopy } from "./compare-copy.ts";
 import type { RestoreWork } from "./restore-backup.ts";
 
@@ -48,7 +52,15 @@ export function requireSomethingToCompare(manifest: Manifest, { drill }: Databas
 
 /** Looks at the finished copy; the smoke test comes last, since it may write. */
 export async function checkCopy(work: RestoreWork, journal: DrillJournal, database: DatabaseConfig, url: string | undefined): Promise<void> {
-  const { manifest, context: { signal } } = work;
-  const reading = await journal.essential(essentials.comparison, () => readCopy(work, work.target), ({ tables, objects }) => ({ detail: `${tables.length} tables and ${objects} definitions read` }));
+  const { manifest, server, target, context: { signal } } = work;
+  const reading = await journal.essential(essentials.comparison, () => readCopy(work, target), ({ tables, objects }) => ({ detail: `${counted(tables.length, "table")} and ${counted(objects, "definition")} read` }));
   for (const check of comparisonChecks) await journal.check(check, () => Promise.resolve(findingOf(check, { expected: manifest.truth, ...reading })));
+  const session = await openSession(server.target(target), { signal });
+  try {
+    await journal.check(canary, () => checkCanary(session, manifest.truth));
+    const { schema } = parseDatabaseUrl(database.url);
+    for (const assertion of database.drill.assertions) await journal.check(assertionCheck(assertion), () => checkAssertion(session, assertion, { schema }));
+  } finally {
+    await session.close();
+  }
 }

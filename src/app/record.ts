@@ -7,7 +7,8 @@ import { type Context, openWorkplace, repositoryLocation, type Workplace } from 
 
 export interface Action {
   readonly action: string;
-  readonly subject: { database?: string; backup?: string; target?: string; drill?: string; evidence?: string; verdict?: string };
+  /** `evidence` and `certification` are SHA-256 in hexadecimal: what the timeline names can not be removed without a trace. */
+  readonly subject: { database?: string; backup?: string; target?: string; drill?: string; evidence?: string; verdict?: string; certification?: string };
   readonly reason?: string | undefined;
 }
 

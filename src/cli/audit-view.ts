@@ -1,5 +1,5 @@
 import type { TimelineEntry } from "../audit/entry.ts";
-import type { TimelineReport } from "../audit/verify.ts";
+import type { AuditReport } from "../app/audit.ts";
 import { HoldfastError } from "../errors.ts";
 import { formatCount, formatSeconds } from "../text/format.ts";
 import { renderTable } from "./table.ts";
@@ -19,17 +19,24 @@ export function renderTimeline(entries: readonly TimelineEntry[]): string {
   return renderTable(["#", "at", "who", "action", "subject", "outcome", "took", "reason"], rows, [0]);
 }
 
-/** The error that names every entry that was tampered with; undefined if none was. */
-export function tampered(report: TimelineReport): HoldfastError | undefined {
-  if (report.problems.length === 0) return undefined;
-  const lines = report.problems.map(({ sequence, key, problem, detail }) => `${sequence === null ? (key ?? "timeline") : `entry ${sequence}`} ${problem}: ${detail}`);
-  return new HoldfastError("integrity", `the timeline was tampered with: ${lines.join("; ")}`, {
+/** The error that names every entry and every drill that was tampered with; undefined if none was. */
+export function tampered(report: AuditReport): HoldfastError | undefined {
+  const entries = report.problems.map(({ sequence, key, problem, detail }) => `${sequence === null ? (key ?? "timeline") : `entry ${sequence}`} ${problem}: ${detail}`);
+  const drills = report.drills.problems.map(({ drill, problem, detail }) => `drill ${drill} ${problem}: ${detail}`);
+  if (entries.length + drills.length === 0) return undefined;
+  const what = [...(entries.length > 0 ? ["the timeline"] : []), ...(drills.length > 0 ? ["the evidence of drills"] : [])].join(" and ");
+  return new HoldfastError("integrity", `${what} was tampered with: ${[...entries, ...drills].join("; ")}`, {
     hints: ["Keep the repository and this host's copy as they are, and find out who could write to both."],
     details: { report },
   });
 }
 
-export function renderReport(report: TimelineReport): string {
+export function renderReport(report: AuditReport): string {
+  const { drills } = report;
   const head = report.head === null ? "empty" : `head is entry ${report.head.sequence}, ${report.head.sha256 ?? ""}`;
-  return [`the timeline is whole: ${formatCount(report.entries)} entries, ${formatCount(report.signed)} signed, ${formatCount(report.unsigned)} unsigned; ${head}`, ...report.warnings.map((warning) => `warning: ${warning}`)].join("\n");
+  return [
+    `the timeline is whole: ${formatCount(report.entries)} entries, ${formatCount(report.signed)} signed, ${formatCount(report.unsigned)} unsigned; ${head}`,
+    ...(drills.drills > 0 ? [`the evidence of drills is whole: ${formatCount(drills.drills)} ${drills.drills === 1 ? "drill" : "drills"}, ${formatCount(drills.proven)} with signed evidence`] : []),
+    ...[...report.warnings, ...drills.warnings].map((warning) => `warning: ${warning}`),
+  ].join("\n");
 }

@@ -1,5 +1,6 @@
 /** How operators say which backup they mean. */
 import type { DrillChoice } from "../app/choose-for-drill.ts";
+import type { DrillName } from "../app/show-drills.ts";
 import type { BackupChoice } from "../catalog/choice.ts";
 import { HoldfastError } from "../errors.ts";
 
@@ -20,6 +21,11 @@ export function parseDrillChoice(id: string | undefined, asOf: string | undefine
   const days = /^([1-9]\d{0,3})d$/.exec(randomWithin)?.[1];
   if (days === undefined) throw new HoldfastError("usage", `--random-within ${randomWithin} is not a number of days, as in 30d`);
   return { randomWithinMs: Number(days) * 86_400_000 };
+}
+
+/** `latest`, or the id of a drill. */
+export function parseDrill(id: string): DrillName {
+  return id === "latest" ? { latest: true } : { id };
 }
 
 /** An instant with its time zone: a guess here would restore another hour's data. */

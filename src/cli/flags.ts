@@ -14,3 +14,5 @@ export const drainFlag = Flags.integer({ summary: "seconds that clients get to f
 export const confirmFlag = Flags.string({ summary: "the name of the database to replace, typed out", helpValue: "NAME" });
 
 export const backupArg = Args.string({ description: "id of a backup, or latest", name: "ID", ignoreStdin: true });
+
+export const drillArg = Args.string({ description: "id of a drill, or latest", name: "ID", ignoreStdin: true, required: true });

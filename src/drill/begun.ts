@@ -5,9 +5,10 @@
 import { z } from "zod";
 
 import { begunFile, drillId, drillKey } from "../catalog/layout.ts";
-import { HoldfastError, systemCodeOf } from "../errors.ts";
+import { HoldfastError } from "../errors.ts";
 import type { Ids } from "../ports.ts";
 import type { Store } from "../store/store.ts";
+import { isAbandoned, noteOf } from "./owner.ts";
 import type { Ownership } from "./scratch.ts";
 
 const instant = z.iso.datetime({ precision: 3 });
@@ -23,6 +24,9 @@ const begunSchema = z.strictObject({
   host: label,
   user: label,
   pid: z.int().positive(),
+  /** When the process started and the set of processes that `pid` counts in, as on a scratch. */
+  started: label,
+  space: label,
   startedAt: instant,
   /** From then on it counts as ended, whatever its host says. */
   expires: instant,
@@ -50,7 +54,8 @@ const tries = 10;
 export async function beginDrill(store: Store, { database, backup, startedAt, expires, actor, ids, pid = process.pid }: Beginning): Promise<Begun> {
   for (let left = tries; left > 0; left -= 1) {
     const id = drillId(database, startedAt, ids.suffix());
-    const begun: Begun = { format: 1, kind: "holdfast-drill-begun", id, database, backup, host: actor.host, user: actor.user, pid, startedAt: startedAt.toISOString(), expires: expires.toISOString() };
+    const { host, user, started, space, ...note } = await noteOf({ drill: id, ...actor, pid, expires });
+    const begun: Begun = { format: 1, kind: "holdfast-drill-begun", id, database, backup, host, user, pid, started, space, startedAt: startedAt.toISOString(), expires: note.expires };
     const written = await store.put(drillKey(database, id, begunFile), Buffer.from(`${JSON.stringify(begun, null, 2)}\n`), { ifAbsent: true });
     if (written !== undefined) return begun;
   }
@@ -76,21 +81,9 @@ export function ownershipOf({ id, host, user, pid, expires }: Begun): Ownership 
 export interface Observer {
   readonly now: Date;
   readonly host: string;
-  /** Whether this host has a process of that id; by default it is looked for. */
-  readonly isAlive?: (pid: number) => boolean;
 }
 
-/** Whether a drill may still be running: its time is not over and, on its own host, its process is there. */
-export function isRunning({ host, pid, expires }: Pick<Begun, "host" | "pid" | "expires">, observer: Observer): boolean {
-  if (Date.parse(expires) <= observer.now.getTime()) return false;
-  return host !== observer.host || (observer.isAlive ?? isAlive)(pid);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCodeOf(error) === "EPERM";
-  }
+/** Whether a drill may still be running: its time is not over and, seen from its own host, its process is there. */
+export async function isRunning({ id, host, user, pid, started, space, expires }: Begun, observer: Observer): Promise<boolean> {
+  return !(await isAbandoned(id, { drill: id, host, user, pid, started, space, expires }, { host: observer.host, now: () => observer.now }));
 }

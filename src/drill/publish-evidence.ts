@@ -1,15 +1,16 @@
 /** Evidence becomes evidence: chained to the drill before, signed, and published once, with its reports before it. */
 import { publishSigned, putOnce } from "../catalog/signed-object.ts";
-import { drillKey, evidenceFile, lockKey, reportIndexFile } from "../catalog/layout.ts";
+import { begunFile, drillKey, evidenceFile, lockKey, reportIndexFile } from "../catalog/layout.ts";
 import type { Repository } from "../catalog/repository.ts";
 import type { Signer } from "../catalog/signatures.ts";
 import { HoldfastError } from "../errors.ts";
 import { acquireLock, type Lock } from "../lock/lease.ts";
 import type { Clock } from "../ports.ts";
+import type { Store } from "../store/store.ts";
 import { type Evidence, type EvidenceDraft, serializeEvidence } from "./evidence.ts";
 import { listDrills, type ProvenDrill } from "./records.ts";
 import { type ReportFile, reportIndexOf } from "./report-index.ts";
-import { sha256Of, textOf } from "./signed-file.ts";
+import { type DrillPlace, sha256Of, textOf } from "./signed-file.ts";
 
 export interface DrillLockOptions {
   readonly clock: Clock;
@@ -43,7 +44,8 @@ export async function underDrillLock<T>({ store }: Repository, database: string,
 }
 
 /**
- * Publishes the evidence of a drill. A run that dies in the middle leaves reports and signatures, but no evidence.
+ * Publishes the evidence of a drill. A run that dies in the middle leaves reports and signatures, but no evidence; whoever
+ * publishes for it afterwards replaces them.
  * @throws HoldfastError `integrity` if the drill has evidence already; `lock-held`; what the store throws
  */
 export async function publishEvidence(repository: Repository, draft: EvidenceDraft, publication: Publication): Promise<PublishedEvidence> {
@@ -52,9 +54,10 @@ export async function publishEvidence(repository: Repository, draft: EvidenceDra
   const { database, id } = draft;
   const ifTaken = "A drill publishes its evidence once; run another one.";
   return await underDrillLock(repository, database, "drill", publication, async (lock) => {
-    const proven = (await listDrills(repository, database, { now: clock.now(), host: actor.host })).filter((record) => record.evidence !== undefined);
+    const records = await listDrills(repository, database, { now: clock.now(), host: actor.host });
     if ((await store.head(drillKey(database, id, evidenceFile))) !== undefined) throw new HoldfastError("integrity", `drill ${id} has evidence already`, { hints: [ifTaken] });
-    const evidence: Evidence = { ...draft, previous: chainEnd(proven), signer: signer.id };
+    await removeUnpublished(store, draft, records.find((record) => record.id === id)?.files ?? []);
+    const evidence: Evidence = { ...draft, previous: chainEnd(records.filter((record) => record.evidence !== undefined)), signer: signer.id };
     const bytes = serializeEvidence(evidence);
     const sha256 = sha256Of(bytes);
     const reports = await render(evidence, bytes);
@@ -64,6 +67,11 @@ export async function publishEvidence(repository: Repository, draft: EvidenceDra
     await publishSigned(store, drillKey(database, id, evidenceFile), bytes, signer, ifTaken);
     return { evidence, bytes, sha256, reports };
   });
+}
+
+/** What a run that died while it published has left: nobody else can finish it, and without evidence it is nothing. */
+async function removeUnpublished(store: Store, { database, id }: DrillPlace, files: readonly string[]): Promise<void> {
+  for (const file of files) if (file !== begunFile) await store.delete(drillKey(database, id, file));
 }
 
 /**

@@ -104,5 +104,5 @@ async function readBegun(store: Store, { database, id }: DrillPlace, files: read
   const stored = await store.get(drillKey(database, id, begunFile));
   const begun = stored && parseBegun(stored.bytes, database, id);
   if (begun === undefined) throw untrue("removed", `${folder} has neither evidence nor ${stored === undefined ? "" : "a readable "}${begunFile}`, { part: evidenceFile });
-  return { begun, running: isRunning(begun, observer) };
+  return { begun, running: await isRunning(begun, observer) };
 }

@@ -32,8 +32,8 @@ export interface ColumnChart {
   /** Steps for the scale, ascending, in the values' unit. */
   readonly steps: readonly number[];
   readonly format: (value: number) => string;
-  /** A line not to be passed. */
-  readonly limit?: { readonly value: number; readonly label: string } | undefined;
+  /** A line not to be passed; it is drawn if it is not far above everything else. */
+  readonly limit?: number | undefined;
   /** Below the first and the last column. */
   readonly ends: readonly [first: string, last: string];
 }
@@ -43,7 +43,7 @@ const plot = { top: 18, height: 120, bottom: 22 };
 /** Columns from zero. One that did not pass is hollow and bears a sign, so that colour says nothing alone. */
 export function columnChart({ label, points, steps, format, limit, ends }: ColumnChart): Html {
   const highest = Math.max(0, ...points.map(({ value }) => value ?? 0));
-  const top = Math.max(highest, limit !== undefined && limit.value <= 2 * highest ? limit.value : 0);
+  const top = Math.max(highest, isDrawn(limit, highest) ? limit : 0);
   const step = steps.find((candidate) => top / candidate <= 4) ?? (top > 0 ? top / 3 : 1);
   const lines = Array.from({ length: Math.max(1, Math.ceil(top / step)) + 1 }, (_, index) => index * step);
   const scale = lines.at(-1) ?? 1;
@@ -54,10 +54,15 @@ export function columnChart({ label, points, steps, format, limit, ends }: Colum
 <svg class="plot" width="100%" height="${height}" aria-hidden="true" focusable="false">
 ${lines.map((value) => html`<line class="grid" x1="0" x2="100%" y1="${y(value)}" y2="${y(value)}"/>`)}
 ${points.map((point, index) => column(point, index, points.length, y))}
-${limit !== undefined && limit.value <= scale ? html`<line class="limit" x1="0" x2="100%" y1="${y(limit.value)}" y2="${y(limit.value)}"/><text class="limit" x="4" y="${y(limit.value) - 5}">${limit.label}</text>` : undefined}
+${isDrawn(limit, highest) ? html`<line class="limit" x1="0" x2="100%" y1="${y(limit)}" y2="${y(limit)}"/>` : undefined}
 <text x="0" y="${height - 4}">${ends[0]}</text>${points.length > 1 ? html`<text x="100%" y="${height - 4}" text-anchor="end">${ends[1]}</text>` : undefined}
 </svg></div>
 `;
+}
+
+/** Whether a limit is near enough to the highest value to stand in one chart with it. */
+export function isDrawn(limit: number | undefined, highest: number): limit is number {
+  return limit !== undefined && limit <= 2 * highest;
 }
 
 function column({ value, label, tone }: ColumnPoint, index: number, count: number, y: (value: number) => number): Html | undefined {

@@ -40,6 +40,23 @@ export function troubles({ checks }: Evidence): DrillCheck[] {
   return (["fail", "unverified"] as const).flatMap((wanted) => checks.filter(({ outcome }) => outcome === wanted));
 }
 
+export interface Trouble {
+  readonly outcome: Outcome;
+  readonly detail: string;
+  /** `The schema is the same`, or `The schema is the same, and 3 more checks` where all have the same to say. */
+  readonly title: string;
+}
+
+/** {@link troubles}, those of one cause together. */
+export function troublesByCause(evidence: Evidence): Trouble[] {
+  const byCause = Map.groupBy(troubles(evidence), ({ outcome, detail }) => `${outcome} ${detail}`);
+  return [...byCause.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const more = others.length === 0 ? "" : `, and ${formatCount(others.length)} more ${others.length === 1 ? "check" : "checks"}`;
+    return [{ outcome: first.outcome, detail: first.detail, title: `${first.title}${more}` }];
+  });
+}
+
 /** `14 checks: 12 passed, 1 failed, 1 not verified; 2 left out`. */
 export function tally({ checks }: Evidence): string {
   const count = (wanted: Outcome): number => checks.filter(({ outcome }) => outcome === wanted).length;

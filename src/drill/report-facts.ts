@@ -1,5 +1,5 @@
 /** What the reports say besides the checks, in words and units for people. Times are UTC. */
-import { formatBytes, formatCount, formatDuration, formatInstant, formatRate, readable } from "../text/format.ts";
+import { formatBytes, formatCount, formatDuration, formatInstant, formatRate } from "../text/format.ts";
 import type { DrillPhase, Evidence, Verdict } from "./evidence.ts";
 import { tally, verdictWords } from "./report-checks.ts";
 
@@ -107,7 +107,7 @@ export function earlierDrills({ history }: Evidence): string | undefined {
 export function forecastText({ forecast }: Evidence): string {
   if (forecast === null) return "None: it takes past drills to foresee the next one.";
   const based = `Based on ${formatCount(forecast.basedOn)} ${forecast.basedOn === 1 ? "drill" : "drills"}.`;
-  return `${readable(forecast.text)}${/[.!?]$/.test(forecast.text) ? "" : "."} ${based}`;
+  return `${forecast.text}${/[.!?]$/.test(forecast.text) ? "" : "."} ${based}`;
 }
 
 /** What is asked for where a test of a contingency plan is documented. */

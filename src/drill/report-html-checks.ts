@@ -1,9 +1,9 @@
 /** What report.html says of each check. */
-import { formatCount, formatDuration, readable } from "../text/format.ts";
+import { formatCount, formatDuration } from "../text/format.ts";
 import { html, type Html } from "../text/markup.ts";
 import type { DrillCheck, Evidence } from "./evidence.ts";
 import { comparedGroups, leftOut, outcomeWords, tally } from "./report-checks.ts";
-import { badge, section, table } from "./report-html-parts.ts";
+import { badge, prose, section, table } from "./report-html-parts.ts";
 
 export function comparedSection(evidence: Evidence): Html {
   const groups = comparedGroups(evidence);
@@ -14,12 +14,12 @@ export function comparedSection(evidence: Evidence): Html {
 }
 
 function checkRow({ title, outcome, detail, compared, seconds }: DrillCheck): (Html | string)[] {
-  return [title, badge(outcome, outcomeWords[outcome]), readable(detail), compared === null ? "–" : formatCount(compared), formatDuration(seconds)];
+  return [title, badge(outcome, outcomeWords[outcome]), prose(detail), compared === null ? "–" : formatCount(compared), formatDuration(seconds)];
 }
 
 export function leftOutSection(evidence: Evidence): Html {
   const checks = leftOut(evidence);
   const content = checks.length === 0 ? html`<p>Nothing was left out.</p>
-` : table("left", "These prove nothing, neither for the backup nor against it.", [{ title: "Check" }, { title: "Why" }], [{ rows: checks.map(({ title, detail }) => [title, readable(detail)]) }]);
+` : table("left", "These prove nothing, neither for the backup nor against it.", [{ title: "Check" }, { title: "Why" }], [{ rows: checks.map(({ title, detail }) => [title, prose(detail)]) }]);
   return section("left-out", "What was left out, and why", content);
 }

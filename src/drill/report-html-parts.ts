@@ -1,5 +1,5 @@
 /** What the sections of report.html are put together from. */
-import { formatInstant } from "../text/format.ts";
+import { formatInstant, readable } from "../text/format.ts";
 import { html, type Html } from "../text/markup.ts";
 import type { Fact } from "./report-facts.ts";
 
@@ -26,6 +26,11 @@ export function section(id: string, title: string, ...content: readonly (Html | 
 <h2 id="${id}">${title}</h2>
 ${content}</section>
 `;
+}
+
+/** A domain's sentence, its exact numbers readable and never broken at the end of a line. */
+export function prose(text: string): string {
+  return readable(text).replace(/(?<=\d) (?=\d{3}(?!\d)|(?:[kMGTP]?B|min|[sdh])(?!\w))/g, "\u00a0");
 }
 
 export function moment(instant: string): Html {
@@ -65,5 +70,5 @@ ${group.title === undefined ? undefined : html`<tr role="row" class="group"><th 
 
 function tableCell(cell: Html | string, index: number, column: Column | undefined): Html {
   if (index === 0) return html`<th scope="row" role="rowheader">${cell}</th>`;
-  return html`<td role="cell" class="${column?.kind ?? "text"}" data-title="${column?.title}">${cell}</td>`;
+  return html`<td role="cell" class="${column?.kind ?? "text"}${cell === "–" ? " none" : ""}" data-title="${column?.title}">${cell}</td>`;
 }

@@ -2,7 +2,7 @@
 import { html, type Html } from "../text/markup.ts";
 import type { Evidence } from "./evidence.ts";
 import { noActions, recordFacts } from "./report-facts.ts";
-import { badge, definitions, section, table } from "./report-html-parts.ts";
+import { badge, definitions, prose, section, table } from "./report-html-parts.ts";
 import { certifyCommand, signaturePreparation, signatureScope, signatureSteps } from "./report-signature.ts";
 
 export function recordSection(evidence: Evidence): Html {
@@ -26,7 +26,7 @@ function review(evidence: Evidence): Html {
 }
 
 export function scratchSection({ scratchRemoved: { removed, detail } }: Evidence): Html {
-  return section("scratch", "Scratch removed", html`<p class="scratch">${badge(removed ? "pass" : "fail", removed ? "removed" : "not removed")} <span>${detail}</span></p>
+  return section("scratch", "Scratch removed", html`<p class="scratch">${badge(removed ? "pass" : "fail", removed ? "removed" : "not removed")} <span>${prose(detail)}</span></p>
 `);
 }
 

@@ -1,14 +1,13 @@
 /** report.html: one file that asks for nothing, on paper, on a phone, by day and by night. A pure function of the evidence. */
 import { createHash } from "node:crypto";
 
-import { readable } from "../text/format.ts";
 import { html, type Html } from "../text/markup.ts";
 import type { Evidence } from "./evidence.ts";
 import { gauge } from "./report-chart.ts";
-import { troubles, verdictWords } from "./report-checks.ts";
+import { outcomeWords, troublesByCause, verdictWords } from "./report-checks.ts";
 import { headFacts, type ObjectiveFact, objectiveFacts } from "./report-facts.ts";
 import { comparedSection, leftOutSection } from "./report-html-checks.ts";
-import { badge, definitions, icon, moment, section } from "./report-html-parts.ts";
+import { badge, definitions, icon, moment, prose, section } from "./report-html-parts.ts";
 import { recordSection, scratchSection, signatureSection } from "./report-html-record.ts";
 import { forecastSection, phasesSection, trendSection } from "./report-html-times.ts";
 import { style } from "./report-style.ts";
@@ -46,16 +45,16 @@ const shownTroubles = 4;
 
 function verdictSection(evidence: Evidence): Html {
   const { verdict, summary } = evidence;
-  const found = troubles(evidence);
+  const found = troublesByCause(evidence);
   const more = found.length - shownTroubles;
   const list = found.length === 0 ? undefined : html`<ul class="troubles">
-${found.slice(0, shownTroubles).map(({ title, detail, outcome }) => html`<li class="${outcome}">${icon(outcome)}<div><strong>${title}</strong> <span>${readable(detail)}</span></div></li>
+${found.slice(0, shownTroubles).map(({ title, detail, outcome }) => html`<li class="${outcome}">${icon(outcome)}<div><p><strong>${outcomeWords[outcome]}:</strong> ${title}</p><p>${prose(detail)}</p></div></li>
 `)}</ul>
 ${more > 0 ? html`<p class="more">and ${more} more below</p>
 ` : undefined}`;
   return html`<section class="verdict ${verdict}" aria-labelledby="verdict">
 <h1 id="verdict">${icon(verdict)}<span>${verdictWords[verdict]}</span></h1>
-<p class="summary">${readable(summary)}</p>
+<p class="summary">${prose(summary)}</p>
 ${list}${definitions("head", headFacts(evidence))}</section>
 `;
 }
@@ -65,7 +64,7 @@ function objectiveCard({ name, meaning, seconds, measured, promisedSeconds, prom
   return html`<div class="objective ${tone}">
 <h3>${name}</h3>
 <p class="figure">${measured}</p>
-<p class="promise"><span>${promisedSeconds === null ? undefined : `promised: ${promised}`}</span>${badge(tone, judgement)}</p>
+<p class="promise">${promisedSeconds === null ? undefined : html`<span>promised: ${promised}</span>`}${badge(tone, judgement)}</p>
 ${promisedSeconds === null ? undefined : gauge(`${name}: ${measured} measured, ${promised} promised`, seconds, promisedSeconds)}
 <p class="meaning">${meaning}</p>
 </div>

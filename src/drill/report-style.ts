@@ -37,10 +37,12 @@ const verdict = html`
 .troubles{margin-top:1.25rem;list-style:none}
 .troubles li{display:flex;gap:.6rem;margin:.5rem 0;max-width:80ch}
 .troubles .icon{margin-top:.2em;color:var(--tone)}
-.troubles strong{display:block}
+.troubles p{margin:0}
+.troubles strong{color:var(--tone)}
+.troubles p:first-child{font-weight:600}
 .more{color:var(--soft)}
 .verdict .more{color:inherit}
-.head{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:1rem 2rem;margin-top:1.75rem}
+.head{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:1rem 2rem;margin-top:1.75rem}
 dt{color:var(--soft);font-size:.8125rem}
 .verdict dt{color:inherit}
 .objectives{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,18rem),1fr));gap:2rem 3rem}
@@ -84,17 +86,17 @@ const charts = html`
 .track{fill:var(--line)}.fill{fill:var(--bar)}
 .objective .fill{fill:var(--tone)}.mark{fill:var(--ink)}
 .trends{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1.5rem 3rem}
-figcaption{margin-bottom:.5rem;font-weight:500}
+figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;margin-bottom:.5rem;font-weight:500}
+figcaption span{color:var(--soft);font-size:.875rem;font-weight:400}
 .chart{display:grid;grid-template-columns:68px minmax(0,1fr)}
 .chart svg{display:block}
 .chart text{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}
 .grid{stroke:var(--line)}
 .chart .limit{stroke:var(--ink);stroke-dasharray:4 3}
-.chart text.limit{fill:var(--ink);stroke:var(--paper);stroke-width:4px;stroke-dasharray:none;paint-order:stroke}
 .column{fill:var(--past)}.column.last{fill:var(--bar)}
 .column.fail,.column.unverified{fill:var(--paper);stroke:var(--tone);stroke-width:1.5}
 .column.unverified{stroke-dasharray:3 2}
-.chart .sign{fill:var(--ink);font-size:14px;font-weight:600}
+.chart .sign{fill:var(--ink);font-size:12px;font-weight:600}
 .legend{color:var(--soft);font-size:.875rem}
 table.trend{margin-top:1.5rem}
 `;
@@ -106,10 +108,10 @@ table,tbody,tbody tr,tbody th,tbody td,caption{display:block}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 tbody tr{display:flex;flex-wrap:wrap;gap:.15rem 1.25rem;padding:.7rem 0;border-bottom:1px solid var(--line)}
 tbody tr.group{padding:1.5rem 0 .5rem}
-tbody tbody:nth-of-type(1) .group{padding-top:.5rem}
-tbody th,tbody td,.group th,tbody:nth-of-type(1) .group th{padding:0;border:0}
-table tbody th,.checks td:nth-of-type(2),td.bar{width:100%}
+tbody th,tbody td,tbody:nth-of-type(n) .group th{padding:0;border:0}
+table.checks tbody th,table.left tbody th,table.actions tbody th,tbody th,.checks td:nth-of-type(2),td.bar{width:100%}
 td.number{text-align:left}
+td.number.none{display:none}
 td.number::before{content:attr(data-title) " ";color:var(--soft)}
 .actions td::before{content:attr(data-title) ": ";color:var(--soft)}
 .record>div{grid-template-columns:1fr}
@@ -122,12 +124,16 @@ const paper = html`
 :root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#4a4f55;--line:#c9c9c9;--quiet:#f3f3f3;--bar:#4a6785;--past:#a3b3c4;
 --pass:#17663a;--pass-ground:#fff;--fail:#a3222b;--fail-ground:#fff;--unverified:#7a4d00;--unverified-ground:#fff;--left-out:#4a4f55}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-html{font-size:10pt}
+html{font-size:9.5pt}
+th,td{padding-top:.35rem;padding-bottom:.35rem}
+.record>div{padding:.3rem 0}
 body{max-width:none;padding:0}
 .verdict{padding:1rem 1.25rem;border:1px solid var(--tone);border-top-width:4px}
-h2{margin-top:2rem}
-h2,h3,caption,.group{break-after:avoid}
-tr,.objective,figure,.steps li,.review,.record>div{break-inside:avoid}
+h2{margin-top:1.9rem}
+h2,h3,caption,thead,.group{break-after:avoid}
+tbody,footer{break-before:avoid}
+tbody+tbody{break-before:auto}
+table.left,table.phases,table.actions,tr,.objective,figure,.steps li,.review,.record>div{break-inside:avoid}
 p{orphans:3;widows:3}
 }
 `;

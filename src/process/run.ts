@@ -1,6 +1,6 @@
 /**
- * The only importer of execa: every external tool runs through here, with an argument array, never through a shell,
- * with an environment that we chose, and with its exit status as part of its result.
+ * The road of every external tool: with an argument array, never through a shell, with an environment that we chose,
+ * and with its exit status as part of its result. Only this room imports execa; group.ts runs what is no tool of ours.
  */
 import { execa, ExecaError } from "execa";
 import type { Readable, Writable } from "node:stream";
@@ -77,7 +77,8 @@ export class ToolFailure extends Error {
 const passedOn =
   /^(?:PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LC_[A-Z]+|(?:DOCKER|COMPOSE|CONTAINER|XDG)_[A-Z_]+|KUBECONFIG|KRB5CCNAME|KRB5_CONFIG|SSH_AUTH_SOCK|LD_LIBRARY_PATH|HOMEBREW_PREFIX|SYSTEMROOT)$/;
 
-function childEnvironment(extra: RunOptions["env"]): Record<string, string> {
+/** The environment of a child: the base and what the caller adds. */
+export function childEnvironment(extra: RunOptions["env"]): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries({ ...process.env, ...extra })) {
     const ours = extra !== undefined && name in extra;

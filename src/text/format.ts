@@ -23,8 +23,9 @@ export function formatSeconds(seconds: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** `4 h`, `45 s`, `3 d 2 h`: as {@link formatSeconds}, but without a zero at the end, and in days from two on. */
+/** `4 h`, `45 s`, `3 d 2 h`, `< 0.1 s`: as {@link formatSeconds}, but without a zero at the end, and in days from two on. */
 export function formatDuration(seconds: number): string {
+  if (seconds > 0 && seconds < 0.05) return "< 0.1 s";
   const hours = Math.round(seconds / 3600);
   if (hours < 48) return formatSeconds(seconds).replace(/(?<=[a-z]) 0 \w+$|\.0(?= s$)/, "");
   return `${Math.floor(hours / 24)} d${hours % 24 === 0 ? "" : ` ${hours % 24} h`}`;

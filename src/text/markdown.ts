@@ -19,9 +19,9 @@ function verbatim(text: string): Markdown {
   return markdown(Object.assign([text], { raw: [text] }));
 }
 
-/** Commands, a line each, in a fence that is longer than any run of backticks in them. */
+/** Commands, each on the one line that it gets, in a fence that is longer than any run of backticks in them. */
 export function codeBlock(lines: readonly string[]): Markdown {
-  const code = printable(lines.join("\n").toWellFormed());
+  const code = printable(lines.map((line) => line.replace(/\s*\n\s*/g, " ")).join("\n").toWellFormed());
   const fence = "`".repeat(1 + Math.max(2, ...(code.match(/`+/g) ?? []).map((run) => run.length)));
   return verbatim(`${fence}sh\n${code}\n${fence}\n`);
 }

@@ -81,6 +81,16 @@ export interface DatabaseTruth {
   readonly bytes: number;
 }
 
+/** A row that was written to the source just before the snapshot. */
+export interface CanaryTruth {
+  readonly schema: string;
+  readonly table: string;
+  /** Of the row's token: who reads the manifest alone cannot make the row. */
+  readonly sha256: string;
+  /** The server's time. ISO 8601, UTC. */
+  readonly writtenAt: string;
+}
+
 export interface Truth {
   readonly server: ServerTruth;
   readonly database: DatabaseTruth;
@@ -93,4 +103,6 @@ export interface Truth {
   readonly schema: SchemaTruth;
   readonly migrations: readonly LedgerTruth[];
   readonly application?: { readonly version: string };
+  /** Absent where none was configured, and from manifests of earlier versions. */
+  readonly canary?: CanaryTruth;
 }

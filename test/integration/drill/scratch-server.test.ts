@@ -9,6 +9,7 @@ import { serverProvider, type ServerOptions } from "../../../src/drill/scratch-s
 import type { Scratch, ScratchRequest } from "../../../src/drill/scratch.ts";
 import { startCluster } from "../../../src/postgres/cluster.ts";
 import { parseDatabaseUrl } from "../../../src/postgres/connection.ts";
+import { openSession } from "../../../src/postgres/session.ts";
 import { bench } from "../../harness/context.ts";
 import { roles, source } from "../../harness/databases.ts";
 import { createDatabase, urlOf, withSession } from "../../harness/postgres.ts";
@@ -115,7 +116,6 @@ test("a killed drill's database, roles and running statements are found and remo
   await makeRole(scratch, made);
   await withSession("postgres", (admin) => admin.execute(`CREATE DATABASE ${scratch.database}`));
   // A statement of the killed drill that runs on, through a session as the restore has it.
-  const { openSession } = await import("../../../src/postgres/session.ts");
   const orphan = await openSession(scratch.server.target());
   onTestFinished(() => orphan.close());
   const sleeping = code(orphan.execute("DO 'BEGIN PERFORM pg_sleep(600); END'"));
@@ -180,7 +180,6 @@ test("an ordinary user may drop what the restore gave to the roles that it made"
   const url = `postgresql://${login}:pw-${login}@127.0.0.1:${inject("postgres").port}/postgres`;
   const scratch = await provisioned({ url });
   const made = freshRole();
-  const { openSession } = await import("../../../src/postgres/session.ts");
   const session = await openSession(scratch.server.target());
   try {
     for (const sql of [`CREATE ROLE ${made}`, `GRANT ${made} TO ${scratch.roleMarker!}`, `CREATE DATABASE ${scratch.database}`, `ALTER DATABASE ${scratch.database} OWNER TO ${made}`]) await session.execute(sql);

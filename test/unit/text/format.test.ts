@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { formatBytes, formatCount, formatSeconds, printable, readable } from "../../../src/text/format.ts";
+import { formatBytes, formatCount, formatDuration, formatInstant, formatRate, formatSeconds, printable, readable } from "../../../src/text/format.ts";
 
 test("bytes are shown in decimal units with two or three digits", () => {
   expect([0, 999, 999.5, 1_949, 58_777_525, 99_949_999, 99_950_000, 999_499_999, 999_500_000, 3e15, 4e18].map(formatBytes)).toEqual(
@@ -46,4 +46,18 @@ describe("readable", () => {
 test("control characters and marks that turn the writing are shown as what cannot be shown", () => {
   expect(printable("a\u001b[31mb\u0007c\rd\u202ee\u2028f")).toBe("a�[31mb�c�d�e�f");
   expect(printable("line\n\tnext, Ärztin, 患者, 👩‍⚕️")).toBe("line\n\tnext, Ärztin, 患者, 👩‍⚕️");
+});
+
+test("durations end where there is nothing more to say, and count days from two on", () => {
+  expect([0, 0.02, 0.05, 5, 24.8, 60, 250, 14_400, 86_400, 171_000, 172_800, 180_000, 864_000].map(formatDuration)).toEqual(
+    ["0 s", "< 0.1 s", "0.1 s", "5 s", "25 s", "1 min", "4 min 10 s", "4 h", "24 h", "2 d", "2 d", "2 d 2 h", "10 d"],
+  );
+});
+
+test("a rate needs a time", () => {
+  expect([formatRate(411_204_118, 2.104), formatRate(1, 0)]).toEqual(["195 MB/s", undefined]);
+});
+
+test("a moment is told in UTC", () => {
+  expect(formatInstant("2026-11-21T03:12:00.412Z")).toBe("2026-11-21 03:12:00 UTC");
 });

@@ -1,0 +1,303 @@
+import { describe, expect, test } from "vitest";
+
+import { drillKey, signatureSuffix } from "../../../src/catalog/layout.ts";
+import { generateSigningKey, loadSigner, loadTrustedSigners } from "../../../src/catalog/signatures.ts";
+import { serializeEvidence } from "../../../src/drill/evidence.ts";
+import type { PublishedEvidence } from "../../../src/drill/publish-evidence.ts";
+import { sha256Of, textOf } from "../../../src/drill/signed-file.ts";
+import { type DrillsReport, verifyDrills } from "../../../src/drill/verify-evidence.ts";
+import { freshKeys } from "../catalog/fixture.ts";
+import { type DrillBench, draftOf, drillBench, recordedOf } from "./fixture.ts";
+
+const days = ["2026-01-15", "2026-02-15", "2026-03-15", "2026-04-15"];
+
+interface Four extends DrillBench {
+  readonly drills: readonly [PublishedEvidence, PublishedEvidence, PublishedEvidence, PublishedEvidence];
+  readonly ids: readonly string[];
+}
+
+/** Four drills in a chain, the second one certified: all sound until somebody lays hands on them. */
+async function fourDrills(): Promise<Four> {
+  const bench = await drillBench();
+  const drills: PublishedEvidence[] = [];
+  for (const day of days) drills.push(await bench.publish(draftOf(`${day}T02:00:00Z`)));
+  await bench.certify(drills[1]!);
+  const [a, b, c, d] = drills;
+  return { ...bench, drills: [a!, b!, c!, d!], ids: drills.map(({ evidence }) => evidence.id) };
+}
+
+const named = ({ problems }: DrillsReport, ids: readonly string[]): string[] => problems.map(({ drill, problem }) => `${ids.indexOf(drill) + 1} ${problem}`);
+
+test("four drills in a chain, with reports and a certification, are whole", async () => {
+  const { verify, drills, ids } = await fourDrills();
+  expect(drills.map(({ evidence }) => evidence.previous?.id)).toEqual([undefined, ...ids.slice(0, 3)]);
+  expect(await verify(drills.map(recordedOf))).toEqual({ drills: 4, proven: 4, problems: [], warnings: [] });
+});
+
+test("a drill that the timeline does not know yet is a warning, not a problem", async () => {
+  const { verify, drills, ids } = await fourDrills();
+  expect(await verify(drills.slice(0, 3).map(recordedOf))).toMatchObject({ problems: [], warnings: [`the timeline has no entry of drill ${ids[3]!}; if it waits on a host, that host adds it with its next run`] });
+});
+
+const signedFiles = ["evidence.json", "evidence.json.sig", "reports.json", "reports.json.sig", "report.html", "report.md", "junit.xml"];
+
+describe.each([...signedFiles, "certification"])("one changed byte in %s", (name) => {
+  test.each(["first", "middle", "last", "many places"])("is detected: %s", async (where) => {
+    const { signer, verify, read, put, ids, drills } = await fourDrills();
+    const recorded = drills.map(recordedOf);
+    for (const file of name === "certification" ? [`certification-${signer.id}.json`, `certification-${signer.id}.json.sig`] : [name]) {
+      const whole = await read(ids[1]!, file);
+      const last = whole.byteLength - 1;
+      const places = where === "first" ? [0] : where === "middle" ? [last >> 1] : where === "last" ? [last] : Array.from({ length: 24 }, (_, n) => (n * 7919) % whole.byteLength);
+      for (const place of places) {
+        const changed = Buffer.from(whole);
+        changed[place]! ^= 1;
+        await put(ids[1]!, file, changed);
+        expect(named(await verify(recorded), ids), `${file}, byte ${place}`).toContainEqual(expect.stringMatching(/^2 (edited|stranger)$/));
+      }
+      await put(ids[1]!, file, whole);
+      expect((await verify(recorded)).problems).toEqual([]);
+    }
+  });
+});
+
+test("a changed byte shows also where neither a follower nor the timeline tells", async () => {
+  const { verify, read, put, ids } = await fourDrills();
+  const whole = await read(ids[3]!, "evidence.json");
+  await put(ids[3]!, "evidence.json", Buffer.from(whole.toString().replace('"verdict": "pass"', '"verdict": "fail"')));
+  const report = await verify();
+  expect(named(report, ids)).toEqual(["4 edited"]);
+  expect(report.problems[0]!.detail).toContain("was changed, or a stranger signed it");
+});
+
+describe("removed evidence is missed", () => {
+  test.each([0, 1, 2] as const)("by its follower: number %i of four, counted from 0", async (n) => {
+    for (const file of ["", "evidence.json"]) {
+      const { verify, remove, store, ids } = await fourDrills();
+      if (n === 1) await remove(ids[1]!, "certification-");
+      await store.put(drillKey("ehr", ids[n]!, "begun.json"), Buffer.from("{}"));
+      await remove(ids[n]!, file);
+      const problems = named(await verify(), ids);
+      // A folder that is still there is named for itself, a folder that is gone by its follower.
+      expect(problems).toEqual([`${n + 1} removed`]);
+    }
+  });
+
+  test("by the timeline if it was the newest, or all of them were", async () => {
+    const { verify, remove, drills, ids } = await fourDrills();
+    const recorded = drills.map(recordedOf);
+    await remove(ids[3]!);
+    expect((await verify()).problems).toEqual([]);
+    expect(named(await verify(recorded), ids)).toEqual(["4 removed"]);
+    for (const id of ids) await remove(id);
+    expect(named(await verify(recorded), ids)).toEqual(["1 removed", "2 removed", "3 removed", "4 removed"]);
+  });
+
+  test("once, although both its follower and the timeline miss it", async () => {
+    const { verify, remove, drills, ids } = await fourDrills();
+    await remove(ids[1]!);
+    expect(named(await verify(drills.map(recordedOf)), ids)).toEqual(["2 removed"]);
+  });
+
+  test("also when only its certification is left", async () => {
+    const { verify, remove, ids } = await fourDrills();
+    await remove(ids[1]!, "evidence.json");
+    expect(named(await verify(), ids)).toEqual(["2 removed"]);
+  });
+
+  test("and a drill that ended without a verdict is no tampering", async () => {
+    const { verify, store, ids } = await fourDrills();
+    const id = "drill-ehr-20260601T020000Z-0000";
+    const begun = { format: 1, kind: "holdfast-drill-begun", id, database: "ehr", backup: null, host: "db1", user: "drill", pid: 4711, started: "1", space: "", startedAt: "2026-06-01T02:00:00.000Z", expires: "2026-06-01T14:00:00.000Z" };
+    await store.put(drillKey("ehr", id, "begun.json"), textOf(begun));
+    expect(await verify()).toMatchObject({ drills: 5, proven: 4, problems: [] });
+    expect(ids).toHaveLength(4);
+  });
+});
+
+describe("re-ordered evidence is detected", () => {
+  const swap = async ({ read, put }: DrillBench, a: string, b: string, files: readonly string[]): Promise<void> => {
+    for (const file of files) {
+      const [first, second] = [await read(a, file), await read(b, file)];
+      await put(a, file, second);
+      await put(b, file, first);
+    }
+  };
+
+  test.each([[0, 1], [0, 3], [1, 2], [2, 3]])("two whole folders that are exchanged: %i and %i", async (a, b) => {
+    const four = await fourDrills();
+    await swap(four, four.ids[a]!, four.ids[b]!, signedFiles);
+    const problems = named(await four.verify(), four.ids);
+    expect(problems).toContain(`${a + 1} misplaced`);
+    expect(problems).toContain(`${b + 1} misplaced`);
+  });
+
+  test("evidence without its signature", async () => {
+    const four = await fourDrills();
+    await swap(four, four.ids[1]!, four.ids[2]!, ["evidence.json"]);
+    expect(named(await four.verify(), four.ids)).toEqual(expect.arrayContaining(["2 edited", "3 edited"]));
+  });
+
+  test("a folder that is renamed to another time", async () => {
+    const { verify, read, put, remove, ids } = await fourDrills();
+    const later = "drill-ehr-20260915T020000Z-7f3a";
+    for (const file of signedFiles) await put(later, file, await read(ids[0]!, file));
+    await remove(ids[0]!);
+    expect((await verify()).problems.map(({ drill, problem }) => [drill, problem])).toEqual(expect.arrayContaining([[later, "misplaced"], [ids[0], "removed"]]));
+  });
+
+  test("a copy under a second id", async () => {
+    const { verify, read, put, ids } = await fourDrills();
+    const copy = "drill-ehr-20260915T020000Z-7f3a";
+    for (const file of signedFiles) await put(copy, file, await read(ids[3]!, file));
+    expect((await verify()).problems).toMatchObject([{ drill: copy, problem: "misplaced" }]);
+  });
+
+  test("another database's evidence, and another repository's, signed by the same key", async () => {
+    const four = await fourDrills();
+    const foreign = await four.publish(draftOf("2026-05-15T02:00:00Z", { database: "billing", id: "drill-ehr-20260515T020000Z-7f3a" }));
+    for (const file of signedFiles) await four.put(foreign.evidence.id, file, (await four.store.get(drillKey("billing", foreign.evidence.id, file)))!.bytes);
+    expect((await four.verify()).problems).toMatchObject([{ drill: foreign.evidence.id, problem: "misplaced" }]);
+    await four.remove(foreign.evidence.id);
+    const elsewhere = { ...four.drills[3].evidence, repository: { id: "of staging", url: "memory:" } };
+    await sign(four, four.ids[3]!, serializeEvidence(elsewhere));
+    expect(named(await four.verify(), four.ids)).toEqual(["4 misplaced"]);
+  });
+});
+
+/** Whoever has a trusted key signs what was not published. */
+async function sign({ put, signer }: DrillBench, id: string, bytes: Buffer, by = signer): Promise<void> {
+  await put(id, "evidence.json", bytes);
+  await put(id, `evidence.json${signatureSuffix}`, by.sign(bytes));
+}
+
+describe("signatures that prove nothing are detected", () => {
+  test("a missing one", async () => {
+    const { verify, remove, ids } = await fourDrills();
+    await remove(ids[2]!, "evidence.json.sig");
+    expect(named(await verify(), ids)).toEqual(["3 unsigned"]);
+  });
+
+  test("a stranger's, in the newest and in the middle", async () => {
+    const stranger = freshKeys().signer;
+    for (const n of [1, 3] as const) {
+      const four = await fourDrills();
+      await sign(four, four.ids[n]!, serializeEvidence({ ...four.drills[n].evidence, signer: stranger.id }), stranger);
+      expect(named(await four.verify(), four.ids)).toContain(`${n + 1} stranger`);
+    }
+  });
+
+  test("a stranger's who claims to be ours", async () => {
+    const four = await fourDrills();
+    await sign(four, four.ids[3]!, four.drills[3].bytes, freshKeys().signer);
+    expect(named(await four.verify(), four.ids)).toEqual(["4 edited"]);
+  });
+
+  test("a trusted key that signs for another", async () => {
+    const pair = generateSigningKey();
+    const bench = await drillBench(undefined, loadTrustedSigners(pair.publicKeyPem, "a test"));
+    const drill = await bench.publish(draftOf("2026-01-15T02:00:00Z"));
+    await sign(bench, drill.evidence.id, drill.bytes, loadSigner(pair.privateKeyPem, "a test"));
+    expect((await bench.verify()).problems).toMatchObject([{ problem: "edited", detail: expect.stringContaining(`says that ${bench.signer.id} signed it`) as string }]);
+  });
+
+  test.each([["rubbish", "{"], ["an empty list", "[]"], ["evidence of a later format", '{"format":2}']])("%s that is signed", async (_, text) => {
+    const four = await fourDrills();
+    await sign(four, four.ids[3]!, Buffer.from(text));
+    expect(named(await four.verify(), four.ids)).toEqual(["4 garbage"]);
+  });
+});
+
+describe("a broken chain is detected, although a trusted key signed every link", () => {
+  test("evidence that was signed anew no longer is the one that its follower names", async () => {
+    const four = await fourDrills();
+    await sign(four, four.ids[1]!, serializeEvidence({ ...four.drills[1].evidence, summary: "all was well" }));
+    expect(named(await four.verify(), four.ids)).toContain("2 edited");
+    expect(named(await four.verify(), four.ids).filter((line) => !line.startsWith("2 "))).toEqual([]);
+  });
+
+  test("the newest that was signed anew no longer is the one that the timeline names", async () => {
+    const four = await fourDrills();
+    await sign(four, four.ids[3]!, serializeEvidence({ ...four.drills[3].evidence, verdict: "fail" }));
+    const problems = (await four.verify(four.drills.map(recordedOf))).problems;
+    expect(problems).toContainEqual({ database: "ehr", drill: four.ids[3], problem: "edited", detail: expect.stringContaining(`but the timeline recorded ${four.drills[3].sha256}`) as string });
+  });
+
+  test("two that follow one", async () => {
+    const four = await fourDrills();
+    await sign(four, four.ids[3]!, serializeEvidence({ ...four.drills[3].evidence, previous: four.drills[2].evidence.previous }));
+    expect(named(await four.verify(), four.ids)).toContain("4 forked");
+  });
+
+  test("two beginnings", async () => {
+    const four = await fourDrills();
+    await sign(four, four.ids[3]!, serializeEvidence({ ...four.drills[3].evidence, previous: null }));
+    expect(named(await four.verify(), four.ids)).toContain("4 forked");
+  });
+});
+
+describe("what lies beside the evidence has to fit it", () => {
+  test.each(["report.html", "report.md", "junit.xml", "reports.json"])("a removed %s", async (file) => {
+    const { verify, remove, ids } = await fourDrills();
+    for (const name of file === "reports.json" ? [file, `${file}.sig`] : [file]) await remove(ids[0]!, name);
+    expect(named(await verify(), ids)).toEqual(["1 removed"]);
+  });
+
+  test("reports of another drill, with their signed list", async () => {
+    const { verify, read, put, ids } = await fourDrills();
+    for (const file of ["report.html", "reports.json", "reports.json.sig"]) await put(ids[0]!, file, await read(ids[1]!, file));
+    expect(named(await verify(), ids)).toEqual(["1 misplaced"]);
+  });
+
+  test("a report that the signed list does not name", async () => {
+    const { verify, put, signer, drills, ids } = await fourDrills();
+    const empty = textOf({ format: 1, kind: "holdfast-drill-reports", drill: ids[0], evidenceSha256: drills[0].sha256, reports: [], signer: signer.id });
+    await put(ids[0]!, "reports.json", empty);
+    await put(ids[0]!, "reports.json.sig", signer.sign(empty));
+    expect(named(await verify(), ids)).toEqual(["1 garbage", "1 garbage", "1 garbage"]);
+  });
+
+  test("a certification of other evidence, of another drill, under another key's name, and a stranger's", async () => {
+    const stranger = freshKeys().signer;
+    const forge = async (change: object, by?: "stranger"): Promise<string[]> => {
+      const { verify, put, signer, drills, ids } = await fourDrills();
+      const key = by ? stranger : signer;
+      const bytes = textOf({ format: 1, kind: "holdfast-drill-certification", drill: ids[0], evidenceSha256: drills[0].sha256, by: "x", statement: "y", at: "2026-12-01T00:00:00.000Z", signer: key.id, ...change });
+      await put(ids[0]!, `certification-${key.id}.json`, bytes);
+      await put(ids[0]!, `certification-${key.id}.json.sig`, key.sign(bytes));
+      return named(await verify(), ids);
+    };
+    expect(await forge({})).toEqual([]);
+    expect(await forge({ evidenceSha256: sha256Of(Buffer.from("other")) })).toEqual(["1 edited"]);
+    expect(await forge({ drill: "drill-ehr-20260915T020000Z-7f3a" })).toEqual(["1 misplaced"]);
+    expect(await forge({}, "stranger")).toEqual(["1 stranger"]);
+    expect(await forge({ by: 7 })).toEqual(["1 garbage"]);
+  });
+
+  test("a certification that lies under another key's name", async () => {
+    const { verify, read, put, signer, ids } = await fourDrills();
+    for (const end of [".json", ".json.sig"]) await put(ids[1]!, `certification-${"0".repeat(16)}${end}`, await read(ids[1]!, `certification-${signer.id}${end}`));
+    expect(named(await verify(), ids)).toEqual(["2 misplaced"]);
+  });
+
+  test("a certification that the timeline names and that was removed", async () => {
+    const { verify, remove, certify, drills, ids } = await fourDrills();
+    const { sha256: certification } = await certify(drills[2]);
+    const recorded = [...drills.map(recordedOf), { ...recordedOf(drills[2]), certification }];
+    expect((await verify(recorded)).problems).toEqual([]);
+    await remove(ids[2]!, "certification-");
+    expect(named(await verify(recorded), ids)).toEqual(["3 removed"]);
+  });
+});
+
+test("a folder that no drill of this database can have made is named", async () => {
+  const { verify, put } = await fourDrills();
+  for (const name of ["drill-billing-20260915T020000Z-7f3a", "notes", "drill-ehr-20261399T020000Z-7f3a"]) await put(name, "evidence.json", "{}");
+  expect((await verify()).problems.map(({ problem }) => problem)).toEqual(["garbage", "garbage", "garbage"]);
+});
+
+test("without a trusted signer nothing is called sound", async () => {
+  const bench = await drillBench();
+  await bench.publish(draftOf("2026-01-15T02:00:00Z"));
+  await expect(verifyDrills({ ...bench.repository, trusted: [] }, "ehr", [])).rejects.toMatchObject({ code: "configuration" });
+});
