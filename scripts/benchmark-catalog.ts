@@ -4,7 +4,7 @@
  *
  *   npm run build && node scripts/benchmark-catalog.ts --backups 10000
  *
- * Needs GNU time; it starts a Ceph RADOS gateway of its own. Manifests and signatures are real, the parts are empty.
+ * Needs GNU time; it starts a Ceph RADOS gateway of its own.  `--store folder` or `s3` only prints. Manifests and signatures are real, the parts are empty.
  */
 import { execa } from "execa";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -22,7 +22,7 @@ import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
 
 const root = join(import.meta.dirname, "..");
-const { values: flags } = parseArgs({ options: { backups: { type: "string", default: "10000" }, runs: { type: "string", default: "3" }, tables: { type: "string", default: "40" } } });
+const { values: flags } = parseArgs({ options: { backups: { type: "string", default: "10000" }, runs: { type: "string", default: "3" }, tables: { type: "string", default: "40" }, store: { type: "string", default: "both" } } });
 const backups = Number(flags.backups);
 const runs = Number(flags.runs);
 const port = 19_330;
@@ -133,6 +133,7 @@ async function run(): Promise<void> {
     await execa("aws", ["s3", "mb", "s3://bench"], { env: aws, stdio: "ignore" });
     const rows: Row[] = [];
     for (const [name, url] of [["a folder", `file://${join(folder, "repository")}`], ["Ceph S3", bucket]] as const) {
+      if (flags.store !== "both" && (flags.store === "folder") !== url.startsWith("file:")) continue;
       const store = await openStore(url, { credentials });
       await initRepository(store, new Date());
       const repository = await openRepository(store, trusted);
@@ -145,7 +146,7 @@ async function run(): Promise<void> {
     }
     const page = join(root, "docs", "benchmarks.md");
     const before = (await readFile(page, "utf8")).replace(/\n## Many backups\n[\s\S]*?(?=\n## |$)/, "");
-    await writeFile(page, `${before.trimEnd()}\n\n${report(rows)}`);
+    if (flags.store === "both") await writeFile(page, `${before.trimEnd()}\n\n${report(rows)}`);
     process.stdout.write(report(rows));
   } finally {
     await execa("bash", [join(ceph, "stop.sh"), cephFolder], { reject: false });

@@ -84,8 +84,10 @@ async function survey(repository: Repository, database: string): Promise<Survey>
 const recoveryPoint = (entry: SummaryEntry): string => entry.summary?.snapshotAt ?? "";
 
 function newestFirst(a: SummaryEntry, b: SummaryEntry): number {
-  return recoveryPoint(b).localeCompare(recoveryPoint(a)) || b.id.localeCompare(a.id);
+  return compareKeys(recoveryPoint(b), recoveryPoint(a)) || compareKeys(b.id, a.id);
 }
+
+const decisive: ReadonlySet<string> = new Set([manifestFile, manifestFile + signatureSuffix]);
 
 /** The two objects that decide about a backup, as far as they are there. */
 interface Listed {
@@ -98,10 +100,10 @@ async function listManifests({ store }: Repository, database: string, index: Bac
   const above = backupsFolder(database);
   const found = new Map<string, Listed>();
   const range = async (after: string | undefined, until: string | undefined): Promise<void> => {
-    for await (const object of store.list(above, { after })) {
+    for await (const object of store.list(above, { after, named: decisive })) {
       if (until !== undefined && compareKeys(object.key, until) > 0) return;
       const [id = "", file, ...deeper] = object.key.slice(above.length).split("/");
-      if (deeper.length > 0 || (file !== manifestFile && file !== manifestFile + signatureSuffix)) continue;
+      if (file === undefined || deeper.length > 0) continue;
       const listed = found.get(id) ?? {};
       if (file === manifestFile) listed.manifest = object;
       else listed.signature = object;

@@ -1,7 +1,7 @@
 /** What a check of the repository found, for people, and as the failure that damage is. */
 import type { CheckReport, Finding } from "../app/findings.ts";
 import { HoldfastError } from "../errors.ts";
-import { formatBytes, formatCount, formatSeconds } from "../text/format.ts";
+import { formatBytes, formatCount, formatSeconds, printable, readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 const shownInMessage = 10;
@@ -10,7 +10,7 @@ export function renderCheck(report: CheckReport): string {
   const { checked, findings, url, level } = report;
   const entries = checked.entries === null ? "the timeline left out" : `${formatCount(checked.entries)} timeline entries`;
   const what = `${formatCount(checked.backups)} backups of ${checked.databases.join(", ") || "no database"} with ${formatCount(checked.parts)} parts (${level}), ${formatCount(checked.drills)} drills, ${entries}, ${formatCount(checked.objects)} objects of ${formatBytes(checked.bytes)}`;
-  const rows = findings.map((finding) => [finding.severity, finding.kind, finding.age === undefined ? "-" : formatSeconds(finding.age), finding.key, `${finding.detail}${outcomeOf(finding)}`]);
+  const rows = findings.map((finding) => [finding.severity, finding.kind, finding.age === undefined ? "-" : formatSeconds(finding.age), printable(finding.key), `${readable(printable(finding.detail))}${outcomeOf(finding)}`]);
   const table = rows.length === 0 ? [] : [renderTable(["", "kind", "age", "where", "what"], rows, [2])];
   return [`${url}: ${what}`, ...table, verdictOf(report)].join("\n\n");
 }

@@ -5,7 +5,7 @@ import { type FileHandle, mkdir, open, readdir, rmdir, statfs } from "node:fs/pr
 import { basename, dirname, join } from "node:path";
 
 import { HoldfastError, messageOf, systemCodeOf } from "../errors.ts";
-import { compareKeys, reserved } from "./keys.ts";
+import { compareKeys, isNamed, reserved } from "./keys.ts";
 import { SourceFailure, asError } from "./source.ts";
 
 /** Does "there is nothing here" explain the error? */
@@ -86,6 +86,8 @@ export interface WalkOptions {
   readonly temporary?: boolean | undefined;
   /** Only keys that come after this one. */
   readonly after?: string | undefined;
+  /** Only keys whose last segment is one of these. */
+  readonly named?: ReadonlySet<string> | undefined;
 }
 
 /** Files below `root` whose key starts with `prefix`, in order of key. */
@@ -99,7 +101,7 @@ async function* walkFolder(root: string, above: string, prefix: string, options:
     .filter((entry) => !entry.name.startsWith(reserved.lock))
     .map((entry) => ({ entry, key: `${above}${entry.name}${entry.isDirectory() ? "/" : ""}` }))
     .sort((a, b) => compareKeys(a.key, b.key));
-  const { temporary = false, after = "" } = options;
+  const { temporary = false, after = "", named } = options;
   for (const { entry, key } of entries) {
     if (compareKeys(key, after) <= 0 && !(entry.isDirectory() && after.startsWith(key))) continue;
     if (entry.isDirectory()) {
@@ -107,7 +109,7 @@ async function* walkFolder(root: string, above: string, prefix: string, options:
     } else if (entry.isFile()) {
       const isTemporary = entry.name.startsWith(reserved.temporary);
       const shown = isTemporary ? `${above}${nameOfTemporary(entry.name)}` : key;
-      if (isTemporary === temporary && shown.startsWith(prefix)) yield { key: shown, path: join(root, above, entry.name) };
+      if (isTemporary === temporary && shown.startsWith(prefix) && isNamed(shown, named)) yield { key: shown, path: join(root, above, entry.name) };
     }
   }
 }

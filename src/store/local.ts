@@ -119,11 +119,11 @@ class LocalStore implements Store {
     });
   }
 
-  async *list(prefix: string, { after }: ListOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
     checkPrefix(prefix);
     const looking: Promise<StoredObject | undefined>[] = [];
     const next = async (): Promise<StoredObject | undefined> => this.#doing("cannot list the repository", async () => looking.shift());
-    for await (const { key, path } of this.#entries(walk(this.#root, prefix, { after }))) {
+    for await (const { key, path } of this.#entries(walk(this.#root, prefix, options))) {
       const look = unlessMissing(stat(path, { bigint: true })).then((found) => found && shown(key, found));
       // Awaited in its turn; until then a rejection is not an unhandled one.
       look.catch(() => undefined);

@@ -12,7 +12,7 @@ import {
 import { Readable } from "node:stream";
 
 import { HoldfastError, cancelled, throwIfCancelled } from "../errors.ts";
-import { checkKey, checkPrefix } from "./keys.ts";
+import { checkKey, checkPrefix, isNamed } from "./keys.ts";
 import { endpointOf } from "./location.ts";
 import type { LockingStore } from "./object-lock.ts";
 import type { StoreOptions } from "./options.ts";
@@ -134,10 +134,10 @@ class S3Store implements LockingStore {
     });
   }
 
-  async *list(prefix: string, { after }: ListOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
+  async *list(prefix: string, { after, named }: ListOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
     for await (const { Contents: objects = [] } of this.#pages(prefix, false, after)) {
       for (const { Key: key, Size: bytes, LastModified: modified, ETag: etag } of objects) {
-        if (key !== undefined) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0), tag: tagOf(etag) };
+        if (key !== undefined && isNamed(key, named)) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0), tag: tagOf(etag) };
       }
     }
   }

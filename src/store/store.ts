@@ -17,6 +17,8 @@ export interface StoredObject {
 export interface ListOptions {
   /** Only keys that come after this one, which need not exist. */
   readonly after?: string | undefined;
+  /** Only keys whose last segment is one of these: a store that has to look at each object need not look at the others. */
+  readonly named?: ReadonlySet<string> | undefined;
 }
 
 /** A small object read whole. `version` identifies exactly these bytes for a conditional replacement. */

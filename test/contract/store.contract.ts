@@ -182,6 +182,12 @@ function keepsObjects(open: () => Promise<Store>): void {
       expect((await collect(store.list("a/", { after: "a/b/c" }))).map(({ key }) => key)).toEqual(["a/b/d", "a/c"]);
     });
 
+    test("shows only what has one of the names that are asked for", async () => {
+      for (const key of ["a/m", "a/m.sig", "a/mm", "b/m/x", "c/x/m", "m"]) await store.put(key, bytes(key));
+      expect((await collect(store.list("", { named: new Set(["m", "m.sig"]) }))).map(({ key }) => key)).toEqual(["a/m", "a/m.sig", "c/x/m", "m"]);
+      expect((await collect(store.list("", { named: new Set(["m"]), after: "a/m" }))).map(({ key }) => key)).toEqual(["c/x/m", "m"]);
+    });
+
     test("tells an object from one of the same length that replaced it, as a look at the object does", async () => {
       const tagged = async () => {
         const [listed] = await collect(store.list("a/m"));

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 
 import { HoldfastError, throwIfCancelled } from "../../src/errors.ts";
 import type { Clock } from "../../src/ports.ts";
+import { isNamed } from "../../src/store/keys.ts";
 import type { PutCondition, Store, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "../../src/store/store.ts";
 
 export type StoreOperation = "put" | "write" | "get" | "read" | "head" | "list" | "listFolders" | "delete" | "clock";
@@ -105,8 +106,8 @@ export function memoryStore(clock: Clock = { now: () => new Date() }): MemorySto
         return kept && shown(key, kept);
       }),
 
-    async *list(prefix, { after = "" } = {}) {
-      const found = await operation("list", prefix, () => keysBelow(prefix).filter((key) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0).map((key) => [key, objects.get(key)] as const));
+    async *list(prefix, { after = "", named } = {}) {
+      const found = await operation("list", prefix, () => keysBelow(prefix).filter((key) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0 && isNamed(key, named)).map((key) => [key, objects.get(key)] as const));
       for (const [key, kept] of found) if (kept !== undefined) yield shown(key, kept);
     },
 
