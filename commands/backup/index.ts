@@ -1,9 +1,10 @@
 import * as Flags from "@oclif/core/flags";
 
-import { createBackup } from "../../src/app/create-backup.ts";
+import { backUpAndPrune } from "../../src/app/back-up-and-prune.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
-import { databaseFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { databaseFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { type PruneJson, pruneJson, summarizePrune } from "../../src/cli/prune-view.ts";
 import { formatBytes, formatCount, formatSeconds } from "../../src/text/format.ts";
 
 export default class Backup extends BaseCommand {
@@ -15,16 +16,17 @@ export default class Backup extends BaseCommand {
     database: databaseFlag,
     label: Flags.string({ char: "l", summary: "what this backup is for", helpValue: "TEXT", env: "HOLDFAST_LABEL" }),
     reason: reasonFlag,
-    "lock-wait": Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" }),
+    "lock-wait": lockWaitFlag,
   };
 
   protected override readonly leftBehind = ["Parts without a manifest may be left in the repository: they are no backup and never count. `holdfast doctor` shows whether repository and server answer."];
 
-  async run(): Promise<BackupJson> {
+  async run(): Promise<BackupJson & { readonly pruned?: PruneJson }> {
     const { flags } = await this.parse(Backup);
     const context = await this.context(flags);
-    const { manifest, bytes, seconds } = await createBackup(context, { database: flags.database, label: flags.label, reason: flags.reason, lockWaitMs: flags["lock-wait"] * 1000 });
+    const { manifest, bytes, seconds, pruned } = await backUpAndPrune(context, { database: flags.database, label: flags.label, reason: flags.reason, lockWaitMs: flags["lock-wait"] * 1000 });
     this.print(`${manifest.id}  ${formatCount(manifest.truth.tables.length)} tables, ${formatCount(rowsOf(manifest))} rows, ${formatBytes(bytes)} stored in ${formatSeconds(seconds)}`);
-    return backupJson(manifest);
+    if (pruned !== undefined && pruned.removed.length > 0) this.print(summarizePrune(pruned));
+    return { ...backupJson(manifest), ...(pruned && { pruned: pruneJson(pruned) }) };
   }
 }

@@ -4,6 +4,7 @@ import { rememberRepository } from "../audit/known.ts";
 import { openTimeline, type Timeline } from "../audit/timeline.ts";
 import { openRepository, type Repository } from "../catalog/repository.ts";
 import { loadSigner, loadTrustedSigners, type Signer, type TrustedSigner } from "../catalog/signatures.ts";
+import { describeWindow, isValidAt } from "../catalog/signer-window.ts";
 import type { Config, DatabaseConfig } from "../config/config.ts";
 import { readTextFile } from "../config/files.ts";
 import { HoldfastError } from "../errors.ts";
@@ -43,10 +44,16 @@ export function databaseNamed(config: Config, name?: string): DatabaseConfig {
   return found;
 }
 
-/** The key that signs what this host writes. @throws HoldfastError `configuration` if there is none */
-export async function requireSigner(config: Config): Promise<Signer> {
+/** The key that signs what this host writes. @throws HoldfastError `configuration` if there is none, or its window does not hold `now` */
+export async function requireSigner(config: Config, now = new Date()): Promise<Signer> {
   const signer = await configuredSigner(config);
-  if (signer) return signer;
+  if (signer) {
+    const listed = (await trustedSigners(config)).find(({ id }) => id === signer.id);
+    if (listed === undefined || isValidAt(listed, now)) return signer;
+    throw new HoldfastError("configuration", `the signing key ${signer.id} counts ${describeWindow(listed)} only, but it is ${now.toISOString()}: nobody would trust what it signs now`, {
+      hints: ["Give this host its new signing key with HOLDFAST_SIGNING_KEY_FILE; docs/keys.md shows how keys are rotated.", "Or correct the dates in HOLDFAST_TRUSTED_SIGNERS."],
+    });
+  }
   throw new HoldfastError("configuration", "no signing key is configured, and an unsigned backup would not be restored", {
     hints: ["Make one with `holdfast keys generate`, and name it with HOLDFAST_SIGNING_KEY_FILE."],
   });
@@ -55,6 +62,13 @@ export async function requireSigner(config: Config): Promise<Signer> {
 export async function configuredSigner(config: Config): Promise<Signer | undefined> {
   const file = config.signingKeyFile;
   return file === undefined ? undefined : loadSigner(await readTextFile(file, "the signing key"), file);
+}
+
+/** Our own key while it counts: an entry that it signed later would look like a stranger's. */
+async function presentSigner(config: Config, trusted: readonly TrustedSigner[], now: Date): Promise<Signer | undefined> {
+  const signer = await configuredSigner(config);
+  const listed = trusted.find(({ id }) => id === signer?.id);
+  return listed === undefined || isValidAt(listed, now) ? signer : undefined;
 }
 
 /** Whose signatures count: the configured public keys, and the public half of our own signing key. */
@@ -91,7 +105,7 @@ export function repositoryLocation({ repository }: Config): string {
 export async function openWorkplace(context: Context): Promise<Workplace> {
   const { config } = context;
   const trusted = await trustedSigners(config);
-  const signer = await configuredSigner(config);
+  const signer = await presentSigner(config, trusted, context.clock.now());
   const store = await openConfiguredStore(config);
   try {
     const repository = await openRepository(store, trusted);

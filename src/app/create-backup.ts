@@ -72,7 +72,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
   try {
     return await recorded(context, workplace, action, async (subject) => {
       const recipients = parseRecipients(context.config.recipients);
-      const signer = await requireSigner(context.config);
+      const signer = await requireSigner(context.config, clock.now());
       reporter.emit({ type: "plan", steps });
       const server = await runStep(reporter, "inspect", () => inspect(context, workplace, database), describeServer);
       const lock = await acquireLock(workplace.repository.store, lockKey(database.name, "backup"), {
@@ -113,6 +113,8 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
             signer: signer.id,
           };
           await runStep(reporter, "publish", async () => {
+            // A key that was retired while the dump ran would sign what nobody trusts.
+            await requireSigner(context.config, new Date(manifest.finishedAt));
             const sidecar = await sealBytes(Buffer.from(`${oneOff.identity}\n`), recipients);
             await writeKeySidecar(packing.store, manifest, oneOff.recipient, sidecar, signer);
             await lock.assertHeld();

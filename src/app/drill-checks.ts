@@ -5,6 +5,7 @@ import { checkAssertion } from "../drill/assertions.ts";
 import { checkCanary } from "../drill/canary.ts";
 import { comparesSomething, comparisonChecks, findingOf } from "../drill/comparison-checks.ts";
 import type { DrillJournal, PlannedCheck } from "../drill/journal.ts";
+import { runSmokeTest } from "../drill/smoke.ts";
 import { HoldfastError } from "../errors.ts";
 import { parseDatabaseUrl } from "../postgres/connection.ts";
 import { openSession } from "../postgres/session.ts";
@@ -51,7 +52,7 @@ export function requireSomethingToCompare(manifest: Manifest, { drill }: Databas
 }
 
 /** Looks at the finished copy; the smoke test comes last, since it may write. */
-export async function checkCopy(work: RestoreWork, journal: DrillJournal, database: DatabaseConfig, url: string | undefined): Promise<void> {
+export async function checkCopy(work: RestoreWork, journal: DrillJournal, database: DatabaseConfig, { url, drill }: { readonly url: string | undefined; readonly drill: string }): Promise<void> {
   const { manifest, server, target, context: { signal } } = work;
   const reading = await journal.essential(essentials.comparison, () => readCopy(work, target), ({ tables, objects }) => ({ detail: `${counted(tables.length, "table")} and ${counted(objects, "definition")} read` }));
   for (const check of comparisonChecks) await journal.check(check, () => Promise.resolve(findingOf(check, { expected: manifest.truth, ...reading })));
@@ -63,4 +64,5 @@ export async function checkCopy(work: RestoreWork, journal: DrillJournal, databa
   } finally {
     await session.close();
   }
+  await journal.check(smoke, async () => (database.drill.smoke === undefined ? { outcome: "left-out", detail: "no smoke test is configured" } : runSmokeTest(database.drill.smoke, { url, signal, drill })));
 }

@@ -1,7 +1,7 @@
 /** Parts of a published backup on their way in: authenticated, decrypted, decompressed. */
 import { backupKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, partNamed } from "../catalog/manifest.ts";
-import { readKeySidecar } from "../catalog/key-sidecar.ts";
+import { keyHoldersOf, readKeySidecar } from "../catalog/key-sidecar.ts";
 import type { Repository } from "../catalog/repository.ts";
 import { HoldfastError, messageOf } from "../errors.ts";
 import { parseIdentityFile, recipientOf } from "../pipeline/age-keys.ts";
@@ -14,13 +14,19 @@ import { unpack } from "../pipeline/pack.ts";
  */
 export async function openBackupKey(repository: Repository, manifest: Manifest, identities: readonly string[]): Promise<string> {
   const sidecar = await readKeySidecar(repository, manifest);
-  const opened = await openBytes(sidecar, identities).catch((error: unknown) => {
+  const opened = await openBytes(sidecar, identities).catch(async (error: unknown) => {
     if (!(error instanceof HoldfastError) || error.code !== "cannot-decrypt") throw error;
+    const { recipients, source } = await keyHoldersOf(repository, manifest, sidecar).catch(() => ({ recipients: manifest.encryption.keyRecipients, source: "manifest" as const }));
     throw new HoldfastError("cannot-decrypt", `none of the ${identities.length} identities at hand opens backup ${manifest.id}`, {
-      hints: [`When it was made, it was encrypted to ${manifest.encryption.keyRecipients.join(", ")}: use the identity of one of these.`],
+      hints: [`${source === "manifest" ? "When it was made" : "At its last rewrap"}, it was encrypted to ${recipients.join(", ")}: use the identity of one of these.`],
       cause: error,
     });
   });
+  return identityIn(opened, manifest);
+}
+
+/** The one-off identity in an opened sidecar. @throws HoldfastError `integrity` if it is another backup's */
+export async function identityIn(opened: Buffer, manifest: Manifest): Promise<string> {
   const [identity] = parseIdentityFile(opened.toString("utf8"), "key.age");
   if (identity === undefined || (await recipientOf(identity)) !== manifest.encryption.recipient) {
     throw new HoldfastError("integrity", `key.age of ${manifest.id} holds the key of another backup`);

@@ -7,8 +7,11 @@ import { type Context, openWorkplace, repositoryLocation, type Workplace } from 
 
 export interface Action {
   readonly action: string;
-  /** `evidence` and `certification` are SHA-256 in hexadecimal: what the timeline names can not be removed without a trace. */
-  readonly subject: { database?: string; backup?: string; target?: string; drill?: string; evidence?: string; verdict?: string; certification?: string };
+  /**
+   * `evidence` and `certification` are SHA-256 in hexadecimal: what the timeline names can not be removed without a trace.
+   * What else an action names, as the recipients that a rewrap adds, is its own.
+   */
+  readonly subject: { database?: string; backup?: string; target?: string; drill?: string; evidence?: string; verdict?: string; certification?: string; [other: string]: string | undefined };
   readonly reason?: string | undefined;
 }
 

@@ -96,7 +96,7 @@ export async function runDrill(context: Context, options: DrillOptions): Promise
 
 /** Everything between the choice and the verdict. Never rejects: a drill that cannot go on is a finding. */
 async function perform(run: DrillRun, providers: readonly ScratchProvider[]): Promise<Performed> {
-  const { context, workplace, database, chosen, journal } = run;
+  const { context, workplace, database, begun, chosen, journal } = run;
   let scratch: Scratch | undefined;
   let ended: Performed["ended"];
   try {
@@ -105,7 +105,7 @@ async function perform(run: DrillRun, providers: readonly ScratchProvider[]): Pr
     const identity = await fetchAndOpen(drill);
     scratch = await journal.phase("provision", null, () => journal.essential(essentials.provision, () => provision(run, manifest, database.drill, providers), ({ description }) => ({ detail: description })));
     const { url } = scratch;
-    await restoreIntoScratch(drill, identity, scratch, (work) => journal.phase("checks", null, () => checkCopy(work, journal, database, url)));
+    await restoreIntoScratch(drill, identity, scratch, (work) => journal.phase("checks", null, () => checkCopy(work, journal, database, { url, drill: begun.id })));
   } catch (error) {
     ended = { error };
   }

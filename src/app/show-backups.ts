@@ -1,6 +1,7 @@
 /** Looking at backups: nothing here changes anything, and nothing that is not signed by a trusted key is shown. */
 import type { Manifest } from "../catalog/manifest.ts";
 import type { BackupChoice } from "../catalog/choice.ts";
+import { listShredded, wasShredded } from "../catalog/shredded.ts";
 import { listSummaries } from "../catalog/summaries.ts";
 import type { BackupSummary } from "../catalog/summary.ts";
 import { chooseAloud } from "./choose-aloud.ts";
@@ -15,6 +16,10 @@ export async function listDatabaseBackups(context: Context, database?: string): 
     if (indexProblem !== undefined) context.reporter.emit({ type: "note", level: "warn", message: `the index of ${name} is not used: ${indexProblem}; \`holdfast repository check --repair\` rebuilds it` });
     for (const { id, problem } of entries) {
       if (problem) context.reporter.emit({ type: "note", level: "warn", message: `${id} does not count: ${problem.message}` });
+    }
+    for (const shredded of await listShredded(workplace.repository, name)) {
+      const [level, message] = "record" in shredded ? (["info", wasShredded(shredded.record).message] as const) : (["warn", `the record of a shredded backup cannot be trusted: ${shredded.problem.message}`] as const);
+      context.reporter.emit({ type: "note", level, message });
     }
     return entries.flatMap(({ summary }) => summary ?? []);
   } finally {

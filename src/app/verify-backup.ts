@@ -78,7 +78,7 @@ async function verifyOne(context: Context, workplace: Workplace, target: Target,
   const parts = ["manifest", "key", ...(manifest?.parts.map(({ name }) => name) ?? [])];
   const bytes = manifest?.parts.reduce((sum, part) => sum + part.bytes, 0) ?? 0;
   try {
-    await recorded(context, workplace, { action: "verify", subject: { database: target.database, backup: id } }, () =>
+    await recorded(context, workplace, { action: "verify", subject: { database: target.database, backup: id, level } }, () =>
       runStep(context.reporter, id, async () => {
         if (manifest === undefined) throw target.problem ?? new HoldfastError("integrity", `${id} has no manifest`);
         await verifyManifest(context, workplace.repository, manifest, level, identities);

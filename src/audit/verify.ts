@@ -1,5 +1,6 @@
 /** Finds and names whatever was done to the timeline since it was written. */
 import type { TrustedSigner } from "../catalog/signatures.ts";
+import { describeWindow, isValidAt } from "../catalog/signer-window.ts";
 import type { Store } from "../store/store.ts";
 import { type ChainObject, closedFor, listChain } from "./chain.ts";
 import { type Envelope, decode, sha256 } from "./entry.ts";
@@ -16,7 +17,7 @@ export type Tampering =
   | "misplaced"
   /** It stands there a second time, or its sequence does. */
   | "duplicated"
-  /** Signed with a key that is not among the trusted ones. */
+  /** Signed with a key that is not among the trusted ones, or not any more. */
   | "stranger"
   /** Not an entry at all. */
   | "garbage";
@@ -101,12 +102,17 @@ interface Link {
   readonly signed: boolean;
 }
 
+/** By how much the clocks of two hosts may disagree about the end of a key. */
+const clockSkewMs = 5 * 60_000;
+
 class Examination {
   readonly #trusted: readonly TrustedSigner[];
   readonly #witnesses = new Map<number, { readonly sha256: string; readonly id: string | undefined }[]>();
   readonly #problems: TimelineProblem[] = [];
   readonly #places = new Map<string, number>();
   #last: Link | undefined;
+  /** The latest time that a signed entry has stated so far. */
+  #latest: { readonly at: Date; readonly sequence: number } | undefined;
   #entries = 0;
   #signed = 0;
   #unsigned = 0;
@@ -162,8 +168,25 @@ class Examination {
     if (signature === null) return false;
     const signer = this.#trusted.find(({ id }) => id === signature.signer);
     if (signer === undefined) this.report(sequence, key, "stranger", `signed with the key ${signature.signer}, which is not trusted`);
-    else if (signer.verify(Buffer.from(text), signature.bytes)) return true;
-    else this.report(sequence, key, "edited", `the signature of ${signature.signer} does not match its text`);
+    else if (!signer.verify(Buffer.from(text), signature.bytes)) this.report(sequence, key, "edited", `the signature of ${signature.signer} does not match its text`);
+    else return this.#inTime(object, entry, signer);
+    return false;
+  }
+
+  /**
+   * Whoever kept a retired key can write any date into an entry, but cannot put it before those that are there: after
+   * an entry of a later time than its key's end it is dated back.
+   */
+  #inTime({ sequence, key }: ChainObject, entry: Envelope["entry"], signer: TrustedSigner): boolean {
+    const at = new Date(entry.recordedAt ?? entry.at);
+    const before = this.#latest;
+    if (before === undefined || before.at < at) this.#latest = { at, sequence };
+    if (!isValidAt(signer, at)) {
+      this.report(sequence, key, "stranger", `signed at ${at.toISOString()} with the key ${signer.id}, which counted ${describeWindow(signer)} only`);
+      return false;
+    }
+    if (signer.validUntil === undefined || before === undefined || before.at.getTime() < signer.validUntil.getTime() + clockSkewMs) return true;
+    this.report(sequence, key, "stranger", `signed with the key ${signer.id}, which counted ${describeWindow(signer)} only, but stands after entry ${before.sequence} of ${before.at.toISOString()}: it is dated back`);
     return false;
   }
 

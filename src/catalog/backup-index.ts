@@ -10,15 +10,16 @@ import type { PutCondition } from "../store/store.ts";
 import { formatVersion, indexKey } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
+import { describeWindow, isValidAt } from "./signer-window.ts";
 import { summarySchema } from "./summary.ts";
 
 /** Another number whenever a summary gets or loses a field, so that no index of another shape is taken for whole. */
 const shape = 1;
 const header = z.object({ format: z.literal(formatVersion), shape: z.literal(shape), repository: z.string(), database: z.string() });
-const line = z.object({ manifest: z.string(), signature: z.string(), summary: summarySchema });
+const line = z.object({ manifest: z.string(), signature: z.string(), signer: z.string(), summary: summarySchema });
 const seal = z.object({ signer: z.string(), signature: z.string() });
 
-/** What is known of a backup while `manifest` and `signature` are the tags of its two objects. */
+/** What is known of a backup while `manifest` and `signature` are the tags of its two objects; `signer` is who really signed it. */
 export type IndexLine = z.infer<typeof line>;
 
 export interface BackupIndex {
@@ -63,7 +64,7 @@ function decodeIndex(bytes: Buffer, repository: Repository, database: string): M
   const place = header.parse(JSON.parse(first));
   if (place.repository !== repository.id || place.database !== database) throw new Unusable(`it is the index of ${place.database} in repository ${place.repository}`);
   const lines = rest.map((text) => line.parse(JSON.parse(text)));
-  return new Map(lines.filter(({ summary }) => counts(summary.signer, repository.trusted)).map((known) => [known.summary.id, known]));
+  return new Map(lines.filter((known) => counts(known, repository.trusted)).map((known) => [known.summary.id, known]));
 }
 
 /** @returns what a trusted signer signed: everything before the last line */
@@ -72,7 +73,10 @@ function requireSeal(bytes: Buffer, trusted: readonly TrustedSigner[]): Buffer {
   const last = seal.safeParse(parsed(bytes.subarray(end)));
   if (end === 0 || !last.success) throw new Unusable("it has no signature at its end");
   const signed = bytes.subarray(0, end);
-  if (signerOf(signed, Buffer.from(last.data.signature, "base64"), trusted) === undefined) throw new Unusable("it was changed, or a stranger signed it");
+  const signer = signerOf(signed, Buffer.from(last.data.signature, "base64"), trusted);
+  if (signer === undefined) throw new Unusable("it was changed, or a stranger signed it");
+  // Whoever still holds a retired key must not vouch for anything with it: a cache can always be made anew.
+  if (!isValidAt(signer, new Date())) throw new Unusable(`it is signed by ${signer.id}, which counted ${describeWindow(signer)} only`);
   return signed;
 }
 
@@ -84,7 +88,7 @@ function parsed(text: Buffer): unknown {
   }
 }
 
-/** A manifest whose signer is no longer trusted has to be read again, to be refused with its reason. */
-function counts(signer: string, trusted: readonly TrustedSigner[]): boolean {
-  return trusted.some(({ id }) => id === signer);
+/** A manifest whose signer is no longer trusted, or was not at its time, has to be read again, to be refused with its reason. */
+function counts({ signer, summary }: IndexLine, trusted: readonly TrustedSigner[]): boolean {
+  return trusted.some((known) => known.id === signer && isValidAt(known, new Date(summary.finishedAt)));
 }

@@ -5,6 +5,7 @@ import { backupId, databaseOfId } from "./layout.ts";
 import type { UntrustedEntry } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
+import { readShredRecord, wasShredded } from "./shredded.ts";
 import { listSummaries } from "./summaries.ts";
 
 const exampleTime = new Date("2026-11-21T02:00:00Z");
@@ -25,6 +26,8 @@ export async function chooseBackup(repository: Repository, database: string, cho
     }
     const manifest = await readManifest(repository, owner, choice.id);
     if (manifest) return manifest;
+    const shredded = await readShredRecord(repository, owner, choice.id);
+    if (shredded) throw wasShredded(shredded);
     throw new HoldfastError("not-found", `no backup ${choice.id} in ${repository.store.url}`, { hints: ["`holdfast backup list` shows what there is."] });
   }
   const { entries } = await listSummaries(repository, database);

@@ -7,6 +7,8 @@ export const timelineFolder = "timeline";
 /** File names inside a backup's folder. */
 export const manifestFile = "manifest.json";
 export const keyFile = "key.age";
+/** Who can open `key.age` since its last rewrap; there is none before the first. */
+export const keyRecordFile = "key.json";
 export const signatureSuffix = ".sig";
 
 export const backupsFolder = (database: string): string => `${database}/backups/`;
@@ -14,6 +16,11 @@ export const backupFolder = (database: string, id: string): string => `${backups
 export const backupKey = (database: string, id: string, file: string): string => `${backupFolder(database, id)}${file}`;
 /** A cache of what the manifests say: see backup-index.ts. */
 export const indexKey = (database: string): string => `${database}/index.jsonl`;
+/** The record that a backup existed and was shredded; it outlives the backup's folder. */
+export const shreddedFolder = (database: string): string => `${database}/shredded/`;
+export const shreddedKey = (database: string, id: string): string => `${shreddedFolder(database)}${id}.json`;
+export const holdKey = (database: string, id: string): string => `${database}/holds/${id}.json`;
+export const checkpointsFolder = (database: string): string => `${database}/checkpoints/`;
 export const lockKey = (database: string, name: string): string => `${database}/locks/${name}.json`;
 
 /** File names inside a drill's folder; each JSON but `begun.json` has its signature beside it. */

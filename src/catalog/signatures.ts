@@ -5,6 +5,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
 
 import { HoldfastError } from "../errors.ts";
+import { describeWindow, parseWindow, refuseOrphans, sameWindow, type SignerWindow } from "./signer-window.ts";
 
 /** A private key that signs, with the id by which verifiers know it. */
 export interface Signer {
@@ -14,8 +15,8 @@ export interface Signer {
   sign(bytes: Uint8Array): Buffer;
 }
 
-/** A public key whose signatures we accept. */
-export interface TrustedSigner {
+/** A public key whose signatures we accept, within its window. */
+export interface TrustedSigner extends SignerWindow {
   readonly id: string;
   readonly publicKeyPem: string;
   verify(bytes: Uint8Array, signature: Uint8Array): boolean;
@@ -71,8 +72,8 @@ function privateKeyOf(pem: string, source: string): KeyObject {
 }
 
 /**
- * Reads one or more public keys from a PEM text, each once.
- * @throws HoldfastError `configuration` if there is none, or one that is not Ed25519
+ * Reads one or more public keys from a PEM text, each once, with the dates that stand before them.
+ * @throws HoldfastError `configuration` if there is none, one that is not Ed25519, or a date that is none
  */
 export function loadTrustedSigners(pem: string, source: string): TrustedSigner[] {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
@@ -80,12 +81,23 @@ export function loadTrustedSigners(pem: string, source: string): TrustedSigner[]
       hints: ["Print the public half with `openssl pkey -in FILE -pubout` and use that.", "If others can read that place, consider the key exposed and make a new one."],
     });
   }
-  const blocks = pem.match(/-----BEGIN PUBLIC KEY-----[\s\S]+?-----END PUBLIC KEY-----/g) ?? [];
-  if (blocks.length === 0) {
+  const block = /-----BEGIN PUBLIC KEY-----[\s\S]+?-----END PUBLIC KEY-----/g;
+  const signers = new Map<string, TrustedSigner>();
+  let end = 0;
+  for (const { 0: text, index } of pem.matchAll(block)) {
+    const signer = { ...trustedSignerOf(text, source), ...parseWindow(pem.slice(end, index), source) };
+    end = index + text.length;
+    const known = signers.get(signer.id);
+    if (known && !sameWindow(known, signer)) {
+      throw new HoldfastError("configuration", `${source} names the signer ${signer.id} twice, with different dates: ${describeWindow(known) || "none"}, and ${describeWindow(signer) || "none"}`, { hints: ["Keep the one that is meant."] });
+    }
+    signers.set(signer.id, signer);
+  }
+  if (signers.size === 0) {
     throw new HoldfastError("configuration", `no public key in PEM found in ${source}`, { hints: ["`holdfast keys generate` writes it to trusted-signers.pem; it begins with -----BEGIN PUBLIC KEY-----."] });
   }
-  const signers = blocks.map((block) => trustedSignerOf(block, source));
-  return [...new Map(signers.map((signer) => [signer.id, signer])).values()];
+  refuseOrphans(pem.slice(end), source);
+  return [...signers.values()];
 }
 
 function trustedSignerOf(pem: string, source: string): TrustedSigner {
@@ -101,7 +113,10 @@ function trustedSignerOf(pem: string, source: string): TrustedSigner {
   return { id: idOf(key), publicKeyPem: pemOf(key), verify: (bytes, signature) => signature.byteLength === 64 && verify(null, bytes, key, signature) };
 }
 
-/** The trusted signer who signed `bytes`, or undefined: unsigned, changed, or signed by a stranger. */
+/**
+ * The trusted signer who signed `bytes`, or undefined: unsigned, changed, or signed by a stranger.
+ * Whether that key counted at the time of what it signed is the caller's to ask: only it knows the time ({@link isValidAt}).
+ */
 export function signerOf(bytes: Uint8Array, signature: Uint8Array, trusted: readonly TrustedSigner[]): TrustedSigner | undefined {
   return trusted.find((signer) => signer.verify(bytes, signature));
 }

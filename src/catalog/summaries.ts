@@ -128,7 +128,7 @@ async function fetchEntry(repository: Repository, database: string, id: string, 
     const summary = summaryOf(read.manifest);
     const entry = { id, database, summary };
     const [manifest, signature] = await Promise.all([sameTag(repository, listed.manifest, read.version), sameTag(repository, listed.signature, read.signatureVersion)]);
-    return manifest === undefined || signature === undefined ? { entry } : { entry, line: { manifest, signature, summary } };
+    return manifest === undefined || signature === undefined ? { entry } : { entry, line: { manifest, signature, signer: read.signer.id, summary } };
   } catch (error) {
     if (error instanceof HoldfastError && error.code === "integrity") return { entry: { id, database, problem: error } };
     throw error;

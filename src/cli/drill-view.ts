@@ -3,7 +3,7 @@ import type { DatabaseLedger, DrillRecord } from "../app/show-drills.ts";
 import type { Certification } from "../drill/certification.ts";
 import type { Evidence, Verdict } from "../drill/evidence.ts";
 import type { LedgerDrill, LedgerRow } from "../drill/ledger.ts";
-import { formatBytes, formatSeconds } from "../text/format.ts";
+import { formatBytes, formatSeconds, printable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 /** The shape that `drill list` and `drill show` share. */
@@ -51,7 +51,7 @@ export function renderDrills(records: readonly DrillRecord[]): string {
 
 const secondsOr = (seconds: number | null | undefined): string => (typeof seconds === "number" ? formatSeconds(seconds) : "-");
 
-const page = (facts: readonly (readonly [string, string])[]): string => facts.map(([name, value]) => `${name.padEnd(12)}${value.replaceAll("\n", `\n${" ".repeat(12)}`)}`).join("\n");
+const page = (facts: readonly (readonly [string, string])[]): string => facts.map(([name, value]) => `${name.padEnd(12)}${printable(value).replaceAll("\n", `\n${" ".repeat(12)}`)}`).join("\n");
 
 export function renderDrill(record: DrillRecord): string {
   const { id, begun, evidence } = record;

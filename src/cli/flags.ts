@@ -13,6 +13,14 @@ export const drainFlag = Flags.integer({ summary: "seconds that clients get to f
 /** Confirmations and `--swap` have no environment variable on purpose: they must be meant each time. */
 export const confirmFlag = Flags.string({ summary: "the name of the database to replace, typed out", helpValue: "NAME" });
 
+export const lockWaitFlag = Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" });
+
+export const holdReasonFlag = Flags.string({ summary: "why, for the record and the timeline", helpValue: "TEXT", env: "HOLDFAST_REASON", required: true });
+
+export const backupIdArg = Args.string({ description: "id of a backup", name: "ID", required: true, ignoreStdin: true });
+
 export const backupArg = Args.string({ description: "id of a backup, or latest", name: "ID", ignoreStdin: true });
+
+export const minimumRecipientsFlag = Flags.integer({ summary: "how many keys should open each backup", default: 2, min: 1, helpValue: "N", env: "HOLDFAST_MINIMUM_RECIPIENTS" });
 
 export const drillArg = Args.string({ description: "id of a drill, or latest", name: "ID", ignoreStdin: true, required: true });

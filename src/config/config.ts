@@ -1,5 +1,6 @@
 /** The configuration as the rest of the product sees it: resolved, typed, every default filled in. */
 import type { DrillSettings } from "./drill-settings.ts";
+import type { RetentionSettings } from "./retention-settings.ts";
 
 export interface Config {
   /** By short name, in the file's order; empty where nothing names a database. */
@@ -49,6 +50,8 @@ export interface DatabaseConfig {
   /** `schema.table` that each backup leaves a row in; undefined if none shall. */
   readonly canary: { readonly table: string } | undefined;
   readonly drill: DrillSettings;
+  /** Undefined: nothing is ever removed. */
+  readonly retention: RetentionSettings | undefined;
 }
 
 export interface PatternLists {

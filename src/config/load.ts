@@ -10,6 +10,7 @@ import { type ConfigFile, isRecord, type Places, placesOf, readConfigFile } from
 import { problemsOf } from "./problems.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
 import { drillSettings } from "./drill-schema.ts";
+import { retentionSettings } from "./retention-schema.ts";
 import { hasPassword } from "./secrets.ts";
 import { readableByAll, type Reading, sourceReading } from "./sources.ts";
 
@@ -107,7 +108,7 @@ async function defaultSigners(path: string, reading: Reading): Promise<string> {
 function inOrder(databases: ParsedConfig["databases"], names: readonly string[]): ReadonlyMap<string, DatabaseConfig> {
   const entries = names.flatMap((name): [string, DatabaseConfig][] => {
     const database = databases[name];
-    return database === undefined ? [] : [[name, { name, ...database, tools: database.tools, appVersion: database.appVersion, canary: database.canary, drill: drillSettings(database.drill) }]];
+    return database === undefined ? [] : [[name, { name, ...database, tools: database.tools, appVersion: database.appVersion, canary: database.canary, drill: drillSettings(database.drill), retention: database.retention && retentionSettings(database.retention) }]];
   });
   return new Map(entries);
 }

@@ -106,6 +106,15 @@ databases:
       smoke:
         command: node dist/server.js
         http: { url: "http://127.0.0.1:3000/api/health" }
+    retention:
+      daily: 14
+      weekly: 8
+      monthly: 12
+      yearly: 7
+      timeZone: Europe/Berlin
+      requireVerified: hash
+      labels:
+        pre-deploy: { keepLast: 10, minimumAge: 14d }
   clinic:
     url: { command: [vault, kv, get, -field=url, secret/clinic] }
 repository:

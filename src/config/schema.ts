@@ -8,6 +8,7 @@ import * as z from "zod";
 import { registerSecret } from "../process/redact.ts";
 import { drillSchema } from "./drill-schema.ts";
 import { duration, field, flag, mapRule, measure, oneOf, settle, source, text, texts, whole } from "./kinds.ts";
+import { retentionSchema } from "./retention-schema.ts";
 import { registerUrl } from "./secrets.ts";
 import { type Reading, type Source, SourceProblem } from "./sources.ts";
 import { parseTools } from "./tools.ts";
@@ -103,6 +104,7 @@ export function configSchema(reading: Reading) {
       { type: "schema.table", example: "public.holdfast_canary", at: "canary.table" },
     ),
     drill: drillSchema(url),
+    retention: retentionSchema.optional(),
   }, { error: mapRule });
 
   const repository = z.strictObject({

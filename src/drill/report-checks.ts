@@ -14,12 +14,13 @@ export interface CheckGroup {
 
 /** By the beginning of the check's id, up to a colon. What is not named here stands under {@link rest}. */
 const groups: readonly (readonly [title: string, ids: readonly string[]])[] = [
-  ["The backup", ["choice", "signature", "signatures", "manifest", "hashes", "key", "archive", "globals"]],
-  ["The restore", ["provision", "restore", "roles", "grants", "privileges"]],
-  ["The copy, held against the truth of the dump's snapshot", ["tables", "rows", "digests", "sequences", "schema", "extensions", "collations", "migrations", "large-objects", "copy", "truth"]],
-  ["Soundness of the copy", ["indexes", "constraints", "amcheck", "corruption"]],
-  ["What the application expects", ["assertion", "canary", "smoke", "application"]],
-  ["What was promised", ["freshness", "rpo", "rto"]],
+  ["The backup", ["signature", "key", "hashes", "archive"]],
+  ["The restore", ["provision", "scratch", "restore", "settings", "comparison"]],
+  ["The copy, held against the truth of the dump's snapshot", ["rows", "digests", "sequences", "large-objects", "schema", "grants", "extensions", "collations", "migrations", "surroundings"]],
+  ["Soundness of the copy", ["health", "amcheck"]],
+  ["What the application expects", ["canary", "assertion", "smoke"]],
+  ["What was promised", ["rpo", "rto"]],
+  ["The drill itself", ["completed", "removed"]],
 ];
 const rest = "Further checks";
 

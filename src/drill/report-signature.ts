@@ -16,7 +16,7 @@ export const signaturePreparation =
   "In the drill's folder of the repository, put the public signing key beside evidence.json as signer.pem. Take the key from where you keep keys, never from the repository. You need openssl 3 and coreutils.";
 
 /** What is signed is the file, not the report. */
-export const signatureScope = "The signature covers evidence.json, from which this report was made. Where the two differ, evidence.json is right.";
+export const signatureScope = "The signature covers evidence.json, from which this report was made. Where the two differ, evidence.json is right. The SHA-256 of each report is in reports.json beside it, signed by the same key.";
 
 export function signatureSteps(evidence: Evidence): SignatureStep[] {
   const { previous, signer } = evidence;

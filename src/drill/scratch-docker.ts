@@ -91,16 +91,25 @@ async function start(work: Start): Promise<Pick<Scratch, "server" | "url" | "des
   await mkdir(socket);
   // The container's user has another number; only who may enter the folder around it comes here.
   await chmod(socket, 0o777);
-  await docker.run("run", ...(await runArguments(work, socket)));
-  throwIfCancelled(request.signal);
-  await untilReady(docker, name, request.signal);
+  const run = async (shared: string | undefined): Promise<void> => {
+    await docker.run("run", ...(await runArguments(work, shared)));
+    await untilReady(docker, name, request.signal);
+  };
+  await run(socket).catch(async (error: unknown) => {
+    if (!notShared.test(messageOf(error))) throw error;
+    await removeMarked(docker, name);
+    await run(undefined);
+  });
   const { server, url } = await reach(work, socket);
   const id = await docker.run("inspect", "--type", "container", "--format", "{{.Image}}", name);
   const through = url === undefined ? "through the programs inside it" : "through its socket";
   return { server, url, description: `a container of the image ${image} (${id}) with PostgreSQL ${server.facts.version}, without network, its data in ${options.storage === "tmpfs" ? "memory" : "a volume of its own"}, reached ${through}` };
 }
 
-async function runArguments(work: Start, socket: string): Promise<string[]> {
+/** The engine does not see our folders (it is on another machine, or we are in a container), or may not let the server use them. */
+const notShared = new RegExp(`bind source path|bind mount|${socketFolder}`);
+
+async function runArguments(work: Start, socket: string | undefined): Promise<string[]> {
   const { name, note, image } = work;
   return [
     "--detach", "--pull", "never", "--name", name, ...labelsOf(note),
@@ -109,13 +118,13 @@ async function runArguments(work: Start, socket: string): Promise<string[]> {
     "--cap-drop", "ALL", ...["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"].flatMap((capability) => ["--cap-add", capability]),
     ...(await storageArguments(work)),
     // As a mount, not as a volume, which would make a folder that is gone anew.
-    "--mount", `type=bind,source=${socket},target=${socketFolder}`,
+    ...(socket === undefined ? [] : ["--mount", `type=bind,source=${socket},target=${socketFolder}`]),
     ...["POSTGRES_USER=postgres", "POSTGRES_DB=postgres", "POSTGRES_HOST_AUTH_METHOD=trust", "POSTGRES_INITDB_ARGS=--no-sync", `PGDATA=${dataFolder}/pgdata`].flatMap((setting) => ["--env", setting]),
     image, "postgres",
     ...Object.entries({
       fsync: "off", full_page_writes: "off", synchronous_commit: "off", wal_level: "minimal", max_wal_senders: "0", max_wal_size: "2GB",
       // The image's first server, which only initialises, listens nowhere: so the last one is known by its address.
-      listen_addresses: "127.0.0.1", port: String(port), unix_socket_directories: `${innerSocket},${socketFolder}`,
+      listen_addresses: "127.0.0.1", port: String(port), unix_socket_directories: socket === undefined ? innerSocket : `${innerSocket},${socketFolder}`,
     }).flatMap(([setting, value]) => ["-c", `${setting}=${value}`]),
   ];
 }

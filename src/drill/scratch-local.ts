@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { HoldfastError, messageOf } from "../errors.ts";
 import { allServerBinaries, type ServerBinaries } from "../postgres/binaries.ts";
-import { startCluster } from "../postgres/cluster.ts";
+import { serverUser, startCluster } from "../postgres/cluster.ts";
 import { parseDatabaseUrl } from "../postgres/connection.ts";
 import { reachServer } from "../postgres/server.ts";
 import { foldersIn, makeFolder, removeFolder } from "./folder.ts";
@@ -32,7 +32,7 @@ export function localProvider(options: LocalOptions): ScratchProvider {
     name: "local",
     async unavailable(major) {
       const all = await (options.binaries ?? allServerBinaries)();
-      if (all.some((server) => server.major >= major)) return undefined;
+      if (all.some((server) => server.major >= major)) return serverUser().then(() => undefined, messageOf);
       const found = all.length === 0 ? "no server programs of PostgreSQL" : `only the server programs of PostgreSQL ${all.map((server) => server.major).join(", ")}`;
       return `this machine has ${found}, but the backup needs ${major} or newer: install them, e.g. \`apt-get install postgresql-${major}\``;
     },

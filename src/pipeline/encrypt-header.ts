@@ -71,6 +71,18 @@ export function headerEnd(bytes: Buffer): number | undefined {
   return undefined;
 }
 
+/**
+ * The kinds of the recipient stanzas in an age file's header, as `X25519`; a stanza does not name its recipient. What
+ * some writers add to keep readers tolerant is left out.
+ * @throws HoldfastError `integrity` if the file has no whole header
+ */
+export function recipientStanzas(file: Buffer): string[] {
+  const end = headerEnd(file);
+  if (end === undefined) throw damagedHeader("it does not end");
+  const kinds = file.toString("latin1", 0, end).split("\n").flatMap((line) => /^-> (\S+)/.exec(line)?.[1] ?? []);
+  return kinds.filter((kind) => !kind.endsWith("-grease"));
+}
+
 /** The error of a header that cannot be trusted. */
 export function damagedHeader(why: string): HoldfastError {
   return new HoldfastError("integrity", `the header of the age file is damaged: ${why}`);

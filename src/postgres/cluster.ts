@@ -39,7 +39,8 @@ export interface Cluster {
 /** The server refuses to run as root: as root we run it as this account. */
 const serverAccount = "postgres";
 
-async function account(): Promise<{ uid: number; gid: number } | undefined> {
+/** The user to run a server as; undefined for our own. @throws HoldfastError `configuration` if we are root and there is none */
+export async function serverUser(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   try {
     const [uid, gid] = await Promise.all(["-u", "-g"].map(async (flag) => Number((await runTool(["id"], [flag, serverAccount])).stdout)));
@@ -66,7 +67,7 @@ async function freePort(): Promise<number> {
  * @throws HoldfastError `configuration` when it cannot be made or started, with the server's own last words
  */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const user = await account();
+  const user = await serverUser();
   const as = user === undefined ? {} : { user };
   const making = { ...as, ...(options.signal && { signal: options.signal }) };
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "holdfast-pg-")));

@@ -2,7 +2,7 @@
  * Object Lock. Retention is set by a request of its own after the object is there, and read back: some servers take the
  * lock headers of an upload and drop them without a word.
  */
-import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
+import { GetObjectLockConfigurationCommand, GetObjectRetentionCommand, type ObjectLockRetention, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
 
 import { HoldfastError } from "../errors.ts";
 import type { ObjectLock } from "./options.ts";
@@ -14,14 +14,24 @@ export function isRetained(bucket: S3Bucket, fullKey: string): boolean {
   return !/^[^/]+\/(?:locks\/|index\.jsonl$)/.test(fullKey.slice(bucket.prefix.length));
 }
 
+const dayMs = 86_400_000;
+
 /**
  * Protects the object and proves it.
  * @throws HoldfastError `store-failed` when the store does not show the retention afterwards; the SDK's errors
  */
 export async function retain(bucket: S3Bucket, fullKey: string, lock: ObjectLock, versionId: string | undefined): Promise<void> {
+  await retainUntil(bucket, fullKey, modeOf(lock), new Date(Date.now() + lock.days * dayMs), versionId);
+}
+
+function modeOf(lock: ObjectLock | undefined): "GOVERNANCE" | "COMPLIANCE" {
+  return lock?.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE";
+}
+
+async function retainUntil(bucket: S3Bucket, fullKey: string, mode: "GOVERNANCE" | "COMPLIANCE", end: Date, versionId?: string): Promise<Date> {
   const target = { Bucket: bucket.name, Key: fullKey, ...(versionId !== undefined && { VersionId: versionId }) };
-  const mode = lock.mode === "governance" ? "GOVERNANCE" : "COMPLIANCE";
-  const until = new Date(Math.ceil((Date.now() + lock.days * 86_400_000) / 1000) * 1000);
+  // The store counts in whole seconds.
+  const until = new Date(Math.ceil(end.getTime() / 1000) * 1000);
   const hints = ["Create the bucket with object lock enabled; it cannot be added to every store's buckets later."];
   try {
     await bucket.client.send(new PutObjectRetentionCommand({ ...target, Retention: { Mode: mode, RetainUntilDate: until } }));
@@ -35,6 +45,32 @@ export async function retain(bucket: S3Bucket, fullKey: string, lock: ObjectLock
     const found = shown?.Mode === undefined ? "none" : `${shown.Mode} until ${shown.RetainUntilDate?.toISOString() ?? "no date"}`;
     throw new HoldfastError("store-failed", `the store shows another retention of ${fullKey} than was set: ${found} instead of ${mode} until ${until.toISOString()}`, { hints });
   }
+  return shown.RetainUntilDate;
+}
+
+/** The retention of what lies there now; undefined if it has none, or nothing is there. */
+export async function retentionOf(bucket: S3Bucket, fullKey: string): Promise<{ readonly mode: "GOVERNANCE" | "COMPLIANCE"; readonly until: Date } | undefined> {
+  let found: ObjectLockRetention | undefined;
+  try {
+    ({ Retention: found } = await bucket.client.send(new GetObjectRetentionCommand({ Bucket: bucket.name, Key: fullKey })));
+  } catch (error) {
+    if (isWithoutRetention(error)) return undefined;
+    throw error;
+  }
+  if (found?.Mode === undefined || found.RetainUntilDate === undefined) return undefined;
+  return { mode: found.Mode, until: found.RetainUntilDate };
+}
+
+function isWithoutRetention(error: unknown): boolean {
+  const name = serviceErrorName(error);
+  return name === "NoSuchObjectLockConfiguration" || name === "ObjectLockConfigurationNotFoundError" || name === "InvalidRequest" || (httpStatusOf(error) === 404 && name !== "NoSuchBucket");
+}
+
+/** Retains the object at least until then. @returns until when it is retained now */
+export async function extendRetention(bucket: S3Bucket, fullKey: string, until: Date): Promise<Date> {
+  const found = await retentionOf(bucket, fullKey);
+  if (found !== undefined && found.until >= until) return found.until;
+  return retainUntil(bucket, fullKey, found?.mode ?? modeOf(bucket.options.objectLock), until);
 }
 
 /** Has the bucket object lock? */
@@ -43,7 +79,8 @@ export async function hasObjectLock(bucket: S3Bucket): Promise<boolean> {
     const { ObjectLockConfiguration: found } = await bucket.client.send(new GetObjectLockConfigurationCommand({ Bucket: bucket.name }));
     return found?.ObjectLockEnabled === "Enabled";
   } catch (error) {
-    if (serviceErrorName(error) === "ObjectLockConfigurationNotFoundError" || (httpStatusOf(error) === 404 && serviceErrorName(error) !== "NoSuchBucket")) return false;
+    // A server that does not know the question has no object lock.
+    if (httpStatusOf(error) === 501 || serviceErrorName(error) === "ObjectLockConfigurationNotFoundError" || (httpStatusOf(error) === 404 && serviceErrorName(error) !== "NoSuchBucket")) return false;
     throw error;
   }
 }

@@ -4,7 +4,6 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
-  ListObjectVersionsCommand,
   type ListObjectsV2CommandOutput,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -14,20 +13,23 @@ import { Readable } from "node:stream";
 import { HoldfastError, cancelled, throwIfCancelled } from "../errors.ts";
 import { checkKey, checkPrefix, isNamed } from "./keys.ts";
 import { endpointOf } from "./location.ts";
-import type { LockingStore } from "./object-lock.ts";
+import type { LockingStore, Purged } from "./object-lock.ts";
+import type { ObjectVersion, VersionedStore } from "./object-versions.ts";
 import type { StoreOptions } from "./options.ts";
 import { checkedBody, explained } from "./s3-body.ts";
 import { type S3Bucket, placementOf } from "./s3-bucket.ts";
 import { createClient } from "./s3-client.ts";
 import { bareTag, firstVersion, forgetOlder, putIf, takeBack } from "./s3-conditions.ts";
 import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
-import { hasObjectLock, isRetained, retain } from "./s3-retention.ts";
+import { deleteVersions, versionsOf } from "./s3-object-versions.ts";
+import { extendRetention, hasObjectLock, isRetained, retain, retentionOf } from "./s3-retention.ts";
 import { abortUpload, listUploads, partsLeft } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
+import { keepsVersions, purge } from "./s3-versions.ts";
 import type { GetOptions, ListOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
 
 /** @param prefix - without slashes around it; may be empty */
-export function openS3Store(bucket: string, prefix: string, options: StoreOptions): LockingStore {
+export function openS3Store(bucket: string, prefix: string, options: StoreOptions): LockingStore & VersionedStore {
   return new S3Store(bucket, prefix, options);
 }
 
@@ -43,7 +45,7 @@ function isSafe(endpoint: string | undefined): boolean {
   return protocol === "https:" || hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-class S3Store implements LockingStore {
+class S3Store implements LockingStore, VersionedStore {
   readonly url: string;
   readonly objectLock: StoreOptions["objectLock"];
   readonly #bucket: S3Bucket;
@@ -153,7 +155,8 @@ class S3Store implements LockingStore {
   async delete(key: string): Promise<void> {
     const target = this.#targetOf(key);
     await this.#doing(`cannot delete ${key}`, async () => {
-      if (this.objectLock && !isRetained(this.#bucket, target.Key)) await this.#deleteVersions(target.Key);
+      // In a bucket with object lock a plain delete keeps every version; those of a released lock are litter.
+      if (this.objectLock && !isRetained(this.#bucket, target.Key)) await deleteVersions(this.#bucket, target.Key);
       else await this.#bucket.client.send(new DeleteObjectCommand(target));
     });
   }
@@ -206,6 +209,35 @@ class S3Store implements LockingStore {
 
   async hasObjectLock(): Promise<boolean> {
     return this.#doing("cannot ask for object lock", () => hasObjectLock(this.#bucket));
+  }
+
+  async versionsOf(key: string): Promise<ObjectVersion[]> {
+    const target = this.#targetOf(key);
+    return this.#doing(`cannot list the versions of ${key}`, () => versionsOf(this.#bucket, target.Key));
+  }
+
+  async deleteVersions(key: string): Promise<number> {
+    const target = this.#targetOf(key);
+    return this.#doing(`cannot delete the versions of ${key}`, () => deleteVersions(this.#bucket, target.Key));
+  }
+
+  async keepsVersions(): Promise<boolean | undefined> {
+    return this.#doing("cannot ask for versions", () => keepsVersions(this.#bucket));
+  }
+
+  async retainedUntil(key: string): Promise<Date | undefined> {
+    const { Key: fullKey } = this.#targetOf(key);
+    return this.#doing(`cannot read the retention of ${key}`, async () => (await retentionOf(this.#bucket, fullKey))?.until);
+  }
+
+  async extendRetention(key: string, until: Date): Promise<Date> {
+    const { Key: fullKey } = this.#targetOf(key);
+    return this.#doing(`cannot extend the retention of ${key}`, () => extendRetention(this.#bucket, fullKey, until));
+  }
+
+  async purge(prefix: string): Promise<Purged> {
+    checkPrefix(prefix);
+    return this.#doing(`cannot remove the versions below ${prefix}`, () => purge(this.#bucket, this.#prefix + prefix));
   }
 
   close(): Promise<void> {
@@ -261,18 +293,6 @@ class S3Store implements LockingStore {
       yield page;
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
-  }
-
-  /** In a bucket with object lock a plain delete keeps every version; those of a released lock are litter. */
-  async #deleteVersions(fullKey: string): Promise<void> {
-    for (let truncated = true; truncated; ) {
-      const page = await this.#bucket.client.send(new ListObjectVersionsCommand({ Bucket: this.#bucket.name, Prefix: fullKey }));
-      const own = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].filter(({ Key: key }) => key === fullKey);
-      for (const { VersionId: version } of own) {
-        await this.#bucket.client.send(new DeleteObjectCommand({ Bucket: this.#bucket.name, Key: fullKey, ...(version !== undefined && { VersionId: version }) }));
-      }
-      truncated = page.IsTruncated === true && own.length > 0;
-    }
   }
 }
 

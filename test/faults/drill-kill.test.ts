@@ -1,5 +1,6 @@
 /** Drills that are killed at any moment: what they leave is found, removed, and written down as not verified. */
-import { mkdir, readdir } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
 
@@ -42,8 +43,10 @@ test(`after ${drills} drills that were killed at random moments, drill clean lea
   onTestFinished(() => cluster.stop());
   const scratchServer: SessionTarget = { psql: [join(inject("postgres").binaries, "psql")], env: { PGHOST: cluster.socket, PGPORT: String(cluster.port), PGUSER: cluster.user, PGDATABASE: "postgres" } };
   const here = await workbench((await source(clinic)).url, { HOLDFAST_DRILL_SERVER: `postgresql://${cluster.user}@localhost:${cluster.port}/postgres?host=${encodeURIComponent(cluster.socket)}` });
-  const temporary = join(here.folder, "t");
-  await mkdir(temporary);
+  // The server of a scratch does not run as root: it must be able to reach its folder.
+  const temporary = await mkdtemp(join(tmpdir(), "holdfast-kill-"));
+  await chmod(temporary, 0o755);
+  onTestFinished(() => rm(temporary, { recursive: true, force: true }));
   here.env["HOLDFAST_TEMP_DIR"] = temporary;
   await here.ok("repository", "init");
   await here.ok("backup");

@@ -54,7 +54,7 @@ export async function bench(url: string, options: BenchOptions = {}): Promise<Be
   const keys = await generateKeys(join(folder, "keys"));
   const ehr: DatabaseConfig = {
     name: "ehr", url, tools: undefined, include: { tables: [], schemas: [] }, exclude: { tables: [], schemas: [] }, excludeTableData: [], digests: "none", rolePasswords: false,
-    appVersion: undefined, compressionLevel: 1, canary: undefined, drill: drillDefaults, ...options.database,
+    appVersion: undefined, compressionLevel: 1, canary: undefined, drill: drillDefaults, retention: undefined, ...options.database,
   };
   const config: Config = {
     databases: new Map([["ehr", ehr]]),

@@ -3,7 +3,6 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { DrillChoice } from "../../src/app/choose-for-drill.ts";
-import type { DrillResult } from "../../src/app/conclude-drill.ts";
 import { runDrill } from "../../src/app/run-drill.ts";
 import type { DrillSettings } from "../../src/config/drill-settings.ts";
 import { type Evidence, parseEvidence } from "../../src/drill/evidence.ts";
@@ -62,7 +61,7 @@ export async function drill(here: Bench, { choice = { latest: true }, provider, 
   const place = provider ?? testServerScratch(here, database.url);
   const config = { ...here.context.config, databases: new Map([[name, { ...database, drill: { ...database.drill, ...settings } }]]) };
   const before = new Set(await evidenceFolders(here));
-  const error = await runDrill({ ...here.context, config }, { choice, providers: [tamper === undefined ? place : tampering(place, tamper)] }).then((_: DrillResult) => undefined, (thrown: unknown) => {
+  const error = await runDrill({ ...here.context, config }, { choice, providers: [tamper === undefined ? place : tampering(place, tamper)] }).then(() => undefined, (thrown: unknown) => {
     if (thrown instanceof HoldfastError) return thrown;
     throw thrown;
   });

@@ -169,6 +169,12 @@ describe("looking at drills", () => {
     expect(renderDrill(await showDrill(place.context, { id: drills[1].evidence.id }))).toMatch(/^verdict +FAIL: a table lacks rows\n/);
   });
 
+  test("lets no name from a database move the cursor", async () => {
+    const place = await bench("postgresql://nobody@127.0.0.1:1/ehr");
+    await drill(place, "2026-01-15T02:00:00Z", { summary: "table \u001b[2Jpatients lacks rows", verdict: "fail", checks: [{ id: "rows", title: "rows\u001b[31m", outcome: "fail", detail: "\u202etable", compared: 1, seconds: 0 }] });
+    expect(renderDrill(await showDrill(place.context, { latest: true }))).not.toMatch(/\p{Cc}(?<!\n)|\u202e/u);
+  });
+
   test("shows a month without a passed drill in the ledger, from the first backup on", async () => {
     const { place } = await threeDrills();
     const at = place.with({ clock: { now: () => new Date("2026-04-20T00:00:00Z") } });

@@ -34,6 +34,18 @@ const samples: Readonly<Record<string, readonly [text: string, shown: unknown]>>
   HOLDFAST_DRILL_SMOKE_TIMEOUT: ["5m", 300_000],
   HOLDFAST_DRILL_PLAN: ["CP-7", "CP-7"],
   HOLDFAST_DRILL_REQUIREMENT: ["SOC 2", "SOC 2"],
+  HOLDFAST_RETENTION_KEEP_LAST: ["9", 9],
+  HOLDFAST_RETENTION_KEEP_WITHIN: ["14d", 1_209_600_000],
+  HOLDFAST_RETENTION_HOURLY: ["24", 24],
+  HOLDFAST_RETENTION_DAILY: ["7", 7],
+  HOLDFAST_RETENTION_WEEKLY: ["8", 8],
+  HOLDFAST_RETENTION_MONTHLY: ["12", 12],
+  HOLDFAST_RETENTION_YEARLY: ["7", 7],
+  HOLDFAST_RETENTION_TIME_ZONE: ["Europe/Berlin", "Europe/Berlin"],
+  HOLDFAST_RETENTION_MINIMUM_AGE: ["30d", 2_592_000_000],
+  HOLDFAST_RETENTION_MINIMUM_COUNT: ["9", 9],
+  HOLDFAST_RETENTION_REQUIRE_VERIFIED: ["hash", "hash"],
+  HOLDFAST_RETENTION_PRUNE: ["never", "never"],
   HOLDFAST_REPOSITORY: ["s3://b/p", "s3://b/p"],
   HOLDFAST_REPOSITORY_REGION: ["r", "r"],
   HOLDFAST_REPOSITORY_ENDPOINT: ["http://127.0.0.1:1", "http://127.0.0.1:1"],
@@ -66,6 +78,7 @@ const samples: Readonly<Record<string, readonly [text: string, shown: unknown]>>
 const company: NodeJS.ProcessEnv = {
   DATABASE_URL: "service=x",
   HOLDFAST_DRILL_SMOKE_HTTP_URL: "http://127.0.0.1:2",
+  HOLDFAST_RETENTION_KEEP_LAST: "1",
   HOLDFAST_REPOSITORY: "s3://x",
   HOLDFAST_REPOSITORY_OBJECT_LOCK_MODE: "COMPLIANCE",
   HOLDFAST_REPOSITORY_OBJECT_LOCK_DAYS: "1",
@@ -74,7 +87,7 @@ const company: NodeJS.ProcessEnv = {
 };
 
 function companyOf(name: string): NodeJS.ProcessEnv {
-  const others = name.includes("OBJECT_LOCK") ? /OBJECT_LOCK|REPOSITORY$/ : /KEY|TOKEN/.test(name) && name.startsWith("HOLDFAST_REPOSITORY") ? /ACCESS|REPOSITORY$/ : /URL$|REPOSITORY$/;
+  const others = name.includes("OBJECT_LOCK") ? /OBJECT_LOCK|REPOSITORY$/ : /KEY|TOKEN/.test(name) && name.startsWith("HOLDFAST_REPOSITORY") ? /ACCESS|REPOSITORY$/ : name.includes("RETENTION") ? /URL$|RETENTION/ : /URL$|REPOSITORY$/;
   return Object.fromEntries(Object.entries(company).filter(([other]) => others.test(other) && other !== name));
 }
 

@@ -10,17 +10,18 @@ const checks: readonly DrillCheck[] = [
   checkOf("hashes", { title: "Every part has the SHA-256 of the manifest", detail: "4 parts, 411.2 MB", compared: 4, seconds: 2.1 }),
   checkOf("archive", { title: "The archive is complete", detail: "read through pg_restore to its end: 84 tables, 1 486 302 rows", compared: 84, seconds: 4.6 }),
   checkOf("restore", { title: "The restore ran without an error", detail: "pg_restore --exit-on-error ended with 0", seconds: 14.2 }),
-  checkOf("roles", { title: "Roles and grants can be restored", detail: "7 roles, 212 grants equal", compared: 219, seconds: 0.3 }),
+  checkOf("grants", { title: "Owners and grants are the same, and every role could be restored", detail: "219 definitions equal", compared: 219, seconds: 0.3 }),
   checkOf("rows", { title: "Every table holds the rows that it held", detail: "84 tables, 1 486 302 rows equal", compared: 84, seconds: 1.4 }),
   checkOf("digests", { title: "The contents are the same", detail: "84 tables equal by digest", compared: 84, seconds: 3.9 }),
   checkOf("sequences", { title: "Every sequence stands where it stood", detail: "61 sequences equal", compared: 61, seconds: 0.1 }),
   checkOf("schema", { title: "The schema is the same", detail: "fingerprint 9f2c41d07be3 over 1 204 objects", compared: 1204, seconds: 0.6 }),
   checkOf("extensions", { title: "Extensions have their versions", detail: "pgcrypto 1.3, pg_trgm 1.6, unaccent 1.1", compared: 3, seconds: 0.01 }),
   checkOf("migrations", { title: "The migration ledger is the same", detail: "prisma: 143 migrations, head 20261114081500_add_lesion_images", compared: 143, seconds: 0.02 }),
-  checkOf("indexes", { title: "No index is invalid", detail: "188 indexes, all valid", compared: 188, seconds: 0.03 }),
+  checkOf("health", { title: "No index is invalid and no constraint unproved", detail: "188 indexes, all valid", compared: 188, seconds: 0.03 }),
   checkOf("assertion:active patients", { title: "Assertion: active patients", detail: "the answer is in the expected range", compared: 1, seconds: 0.2 }),
-  checkOf("freshness", { title: "The backup is young enough", detail: "its snapshot is 1 h 11 min old, promised are 24 h", compared: 1, seconds: 0 }),
-  checkOf("rto", { title: "The recovery was fast enough", detail: "24.8 s, promised are 4 h", compared: 1, seconds: 0 }),
+  checkOf("rpo", { title: "The backup is as fresh as the recovery point objective asks", detail: "its snapshot is 1 h 11 min old, promised are 24 h", compared: 1, seconds: 0 }),
+  checkOf("rto", { title: "The recovery takes no longer than the recovery time objective allows", detail: "24.8 s, promised are 4 h", compared: 1, seconds: 0 }),
+  checkOf("removed", { title: "The scratch is gone, with everything in it", detail: "looked for after its removal: nothing was found", seconds: 0 }),
   checkOf("amcheck", { title: "B-tree indexes are sound", outcome: "left-out", detail: "the extension amcheck cannot be installed on this scratch", seconds: 0 }),
   checkOf("canary", { title: "The canary row has come back", outcome: "left-out", detail: "no canary is configured", seconds: 0 }),
 ];
@@ -61,7 +62,7 @@ export function evidenceOf(changes: Partial<Evidence> = {}): Evidence {
     },
     method: { provider: "local", description: "a throwaway PostgreSQL 15.18 cluster on its own socket", server: "15.18", scratch: "holdfast-drill-b81c" },
     verdict,
-    summary: "All 15 checks passed: the backup came back complete in 24.8 s, 1 h 11 min of data would have been lost.",
+    summary: "All 16 checks passed: the backup came back complete in 24.8 s, 1 h 11 min of data would have been lost.",
     checks,
     phases: [
       { id: "fetch", seconds: 2.104, bytes: 411_204_118 },
@@ -87,11 +88,12 @@ export function evidenceOf(changes: Partial<Evidence> = {}): Evidence {
 /** Rows are missing, a sequence is behind, the objective was missed; the scratch could not be removed. */
 export function failedEvidence(changes: Partial<Evidence> = {}): Evidence {
   return evidenceOf({
-    summary: "3 of 15 checks failed: the copy differs from what was backed up, and the recovery took longer than promised.",
+    summary: "4 of 16 checks failed: the copy differs from what was backed up, the recovery took longer than promised, and something was left behind.",
     checks: checksWith({
       rows: { outcome: "fail", detail: "2 of 84 tables differ: public.visits: expected 40512 rows, found 40511; public.lesion_images: expected 9120 rows, found 0" },
       sequences: { outcome: "fail", detail: "1 of 61 sequences differs: public.visits_id_seq is behind" },
       rto: { outcome: "fail", detail: "24.8 s, promised are 20 s" },
+      removed: { outcome: "fail", detail: "the folder holdfast-drill-b81c is still there" },
     }),
     rto: { seconds: 24.8, objectiveSeconds: 20, met: false },
     forecast: { seconds: 25.9, basedOn: 8, missesObjective: true, text: "The next drill is expected to take 25.9 s and to miss the objective of 20 s." },
@@ -110,7 +112,7 @@ export function unverifiedEvidence(changes: Partial<Evidence> = {}): Evidence {
   const reason = "could not be checked: no scratch could be provisioned: the Docker daemon is not running";
   return evidenceOf({
     summary: "Could not verify: the copy was never made, because the Docker daemon is not running.",
-    checks: checksWith().map((check, index) => (index < 2 || check.outcome === "left-out" ? check : { ...check, outcome: "unverified", detail: reason, compared: null, seconds: 0 })),
+    checks: checksWith().map((check, index) => (index < 2 || check.outcome === "left-out" || check.id === "removed" ? check : { ...check, outcome: "unverified", detail: reason, compared: null, seconds: 0 })),
     method: null,
     phases: [{ id: "provision", seconds: 0.4, bytes: null }],
     rto: { seconds: 0.4, objectiveSeconds: null, met: null },

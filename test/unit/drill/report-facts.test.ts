@@ -23,7 +23,7 @@ describe("checks", () => {
   });
 
   test("failures come before what could not be verified", () => {
-    const evidence = evidenceOf({ checks: [checkOf("rows", { outcome: "unverified" }), checkOf("schema", { outcome: "fail" }), checkOf("roles")] });
+    const evidence = evidenceOf({ checks: [checkOf("rows", { outcome: "unverified" }), checkOf("schema", { outcome: "fail" }), checkOf("grants")] });
     expect(troubles(evidence).map(({ id }) => id)).toEqual(["schema", "rows"]);
   });
 
@@ -72,7 +72,7 @@ test("the trend ends with this drill, and says how many it leaves out", () => {
 
 describe("the record", () => {
   test("says who, for whom and why, and what was not said", () => {
-    expect(pairs(evidenceOf())).toMatchObject({ "Requirement": "45 CFR 164.308(a)(7)(ii)(D)", "Plan tested": "Contingency plan 4.2, section “Restoring the EHR”", "Reason": "monthly drill", "Performed by": "Anna Weber (as holdfast on drill-1.clinic.example), with Holdfast 0.1.0", "Result": "PASS: 15 checks: 15 passed; 2 left out" });
+    expect(pairs(evidenceOf())).toMatchObject({ "Requirement": "45 CFR 164.308(a)(7)(ii)(D)", "Plan tested": "Contingency plan 4.2, section “Restoring the EHR”", "Reason": "monthly drill", "Performed by": "Anna Weber (as holdfast on drill-1.clinic.example), with Holdfast 0.1.0", "Result": "PASS: 16 checks: 16 passed; 2 left out" });
     expect(pairs(unverifiedEvidence())).toMatchObject({ "Plan tested": "not named in the configuration", "Reason": "none given", "Method": "nothing was restored", "Retest of": "none: this drill repeats no failed one" });
     expect(performer(unverifiedEvidence())).toBe("holdfast on drill-1.clinic.example");
   });
@@ -113,9 +113,9 @@ describe("a drill that compared nothing", () => {
 
 describe("JUnit", () => {
   test("counts failures, errors and what was skipped", () => {
-    expect(renderReportJunit(evidenceOf())).toContain('tests="17" failures="0" errors="0" skipped="2"');
-    expect(renderReportJunit(failedEvidence())).toContain('tests="17" failures="3" errors="0" skipped="2"');
-    expect(renderReportJunit(unverifiedEvidence())).toContain('tests="17" failures="0" errors="13" skipped="2"');
+    expect(renderReportJunit(evidenceOf())).toContain('tests="18" failures="0" errors="0" skipped="2"');
+    expect(renderReportJunit(failedEvidence())).toContain('tests="18" failures="4" errors="0" skipped="2"');
+    expect(renderReportJunit(unverifiedEvidence())).toContain('tests="18" failures="0" errors="13" skipped="2"');
   });
 
   test("a verdict that no check explains is a failure of its own", () => {

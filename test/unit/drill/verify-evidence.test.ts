@@ -2,12 +2,14 @@ import { describe, expect, test } from "vitest";
 
 import { drillKey, signatureSuffix } from "../../../src/catalog/layout.ts";
 import { generateSigningKey, loadSigner, loadTrustedSigners } from "../../../src/catalog/signatures.ts";
+import { beginDrill } from "../../../src/drill/begun.ts";
 import { serializeEvidence } from "../../../src/drill/evidence.ts";
 import type { PublishedEvidence } from "../../../src/drill/publish-evidence.ts";
+import { reportIndexOf } from "../../../src/drill/report-index.ts";
 import { sha256Of, textOf } from "../../../src/drill/signed-file.ts";
 import { type DrillsReport, verifyDrills } from "../../../src/drill/verify-evidence.ts";
 import { freshKeys } from "../catalog/fixture.ts";
-import { type DrillBench, draftOf, drillBench, recordedOf } from "./fixture.ts";
+import { actor, type DrillBench, draftOf, drillBench, recordedOf } from "./fixture.ts";
 
 const days = ["2026-01-15", "2026-02-15", "2026-03-15", "2026-04-15"];
 
@@ -99,10 +101,12 @@ describe("removed evidence is missed", () => {
     expect(named(await verify(drills.map(recordedOf)), ids)).toEqual(["2 removed"]);
   });
 
-  test("also when only its certification is left", async () => {
-    const { verify, remove, ids } = await fourDrills();
-    await remove(ids[1]!, "evidence.json");
-    expect(named(await verify(), ids)).toEqual(["2 removed"]);
+  test("also of the newest, by a certification that is left", async () => {
+    const { verify, remove, certify, store, drills, ids } = await fourDrills();
+    await certify(drills[3]);
+    await beginDrill(store, { database: "ehr", backup: null, startedAt: new Date(drills[3].evidence.startedAt), expires: new Date("2026-04-16T00:00:00Z"), actor, ids: { suffix: () => "7f3a" } });
+    await remove(ids[3]!, "evidence.json");
+    expect(named(await verify(), ids)).toEqual(["4 removed"]);
   });
 
   test("and a drill that ended without a verdict is no tampering", async () => {
@@ -209,11 +213,21 @@ describe("signatures that prove nothing are detected", () => {
 });
 
 describe("a broken chain is detected, although a trusted key signed every link", () => {
-  test("evidence that was signed anew no longer is the one that its follower names", async () => {
+  test("evidence that was signed anew with all that lies beside it no longer is the one that its follower names", async () => {
     const four = await fourDrills();
-    await sign(four, four.ids[1]!, serializeEvidence({ ...four.drills[1].evidence, summary: "all was well" }));
-    expect(named(await four.verify(), four.ids)).toContain("2 edited");
-    expect(named(await four.verify(), four.ids).filter((line) => !line.startsWith("2 "))).toEqual([]);
+    const id = four.ids[2]!;
+    const bytes = serializeEvidence({ ...four.drills[2].evidence, summary: "all was well" });
+    await sign(four, id, bytes);
+    const index = textOf(reportIndexOf(id, sha256Of(bytes), four.drills[2].reports, four.signer.id));
+    await four.put(id, "reports.json", index);
+    await four.put(id, "reports.json.sig", four.signer.sign(index));
+    expect((await four.verify()).problems).toEqual([{ database: "ehr", drill: id, problem: "edited", detail: `the SHA-256 of its evidence is ${sha256Of(bytes)}, but drill ${four.ids[3]!} follows ${four.drills[2].sha256}` }]);
+  });
+
+  test("evidence that was signed anew no longer is the one that the reports were made from", async () => {
+    const four = await fourDrills();
+    await sign(four, four.ids[3]!, serializeEvidence({ ...four.drills[3].evidence, summary: "all was well" }));
+    expect((await four.verify()).problems).toEqual([{ database: "ehr", drill: four.ids[3], problem: "edited", detail: `ehr/drills/${four.ids[3]!}/reports.json was made for other evidence` }]);
   });
 
   test("the newest that was signed anew no longer is the one that the timeline names", async () => {
