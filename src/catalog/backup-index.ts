@@ -17,7 +17,7 @@ import { summarySchema } from "./summary.ts";
 const shape = 1;
 const header = z.object({ format: z.literal(formatVersion), shape: z.literal(shape), repository: z.string(), database: z.string() });
 const line = z.object({ manifest: z.string(), signature: z.string(), signer: z.string(), summary: summarySchema });
-const seal = z.object({ signer: z.string(), signature: z.string() });
+const seal = z.strictObject({ signer: z.string(), signature: z.string() });
 
 /** What is known of a backup while `manifest` and `signature` are the tags of its two objects; `signer` is who really signed it. */
 export type IndexLine = z.infer<typeof line>;

@@ -149,6 +149,20 @@ test("a manifest whose signer is trusted no more is not taken from the index tha
   expect((await listSummaries(repository, "ehr")).entries.at(-1)?.problem?.code).toBe("integrity");
 });
 
+test("an index that a retired key signed is not used, and one of a key that counts still says what a retired one signed in its time", async () => {
+  const { repository, publish, signer } = await indexed();
+  const retired = (until: string) => repository.trusted.map((trusted) => (trusted.id === signer.id ? { ...trusted, validUntil: new Date(until) } : trusted));
+  const successor = freshKeys();
+  const now = { ...repository, trusted: [...retired("2026-11-06T00:00:00Z"), ...successor.trusted] };
+  expect(await expectTrueListing(now)).toMatchObject({ fetched: 5, indexProblem: expect.stringContaining(`signed by ${signer.id}, which counted`) as string });
+  await refreshIndex(now, "ehr", successor.signer);
+  expect(await expectTrueListing(now)).toEqual({ fetched: 0, indexProblem: undefined });
+  await publish(manifestOf(day(7), { signer: successor.signer.id }), signer);
+  await refreshIndex(now, "ehr", successor.signer);
+  const earlier = { ...repository, trusted: [...retired("2026-11-04T00:00:00Z"), ...successor.trusted] };
+  expect(await expectTrueListing(earlier)).toEqual({ fetched: 3, indexProblem: undefined });
+});
+
 test("what was replaced between the listing and the reading does not stand in the index under the tag of the old one", async () => {
   const { repository, store, publish, signer, manifests } = await indexed();
   const key = `ehr/backups/${manifests[0]!.id}/${manifestFile}`;
