@@ -1,5 +1,5 @@
 import { listDatabaseBackups } from "../../src/app/show-backups.ts";
-import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
+import { type BackupJson, backupJson } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, fromFlag } from "../../src/cli/flags.ts";
 import { formatBytes, formatCount } from "../../src/text/format.ts";
@@ -15,12 +15,12 @@ export default class BackupList extends BaseCommand {
   async run(): Promise<BackupJson[]> {
     const { flags } = await this.parse(BackupList);
     const context = await this.context(flags);
-    const manifests = await listDatabaseBackups(context, flags.database);
-    if (manifests.length === 0) this.print("no backups yet; make one with `holdfast backup`");
+    const backups = await listDatabaseBackups(context, flags.database);
+    if (backups.length === 0) this.print("no backups yet; make one with `holdfast backup`");
     else {
-      const rows = manifests.map((manifest) => [manifest.id, manifest.snapshotAt, manifest.label ?? "-", formatBytes(backupJson(manifest).bytes), formatCount(rowsOf(manifest))]);
+      const rows = backups.map((backup) => [backup.id, backup.snapshotAt, backup.label ?? "-", formatBytes(backupJson(backup).bytes), formatCount(backup.rows)]);
       this.print(renderTable(["id", "snapshot", "label", "stored", "rows"], rows, [3, 4]));
     }
-    return manifests.map(backupJson);
+    return backups.map(backupJson);
   }
 }

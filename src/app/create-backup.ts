@@ -31,6 +31,7 @@ import { filterOf } from "./dump-filter.ts";
 import { guardOf } from "./guard.ts";
 import { plantConfiguredCanary } from "./plant-canary.ts";
 import { openFor, recorded } from "./record.ts";
+import { refreshBackupIndex } from "./refresh-index.ts";
 import { together } from "./together.ts";
 import { type Packing, writePart } from "./write-part.ts";
 
@@ -122,6 +123,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
             throwIfCancelled(signal);
             await publishManifest(packing.store, manifest, signer);
           }, () => id);
+          await refreshBackupIndex(context, workplace, database.name, signer);
           return { manifest, bytes: storedBytes(manifest), seconds: (clock.now().getTime() - started.getTime()) / 1000 };
         } catch (error) {
           await patience(cleanUp(context, packing));

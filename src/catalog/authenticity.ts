@@ -3,7 +3,7 @@ import { HoldfastError } from "../errors.ts";
 import { backupKey, manifestFile } from "./layout.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
-import { readSigned, type SignedBytes } from "./signed-object.ts";
+import { readSigned, type SignedObject } from "./signed-object.ts";
 import type { TrustedSigner } from "./signatures.ts";
 import { describeWindow, isValidAt } from "./signer-window.ts";
 
@@ -16,8 +16,11 @@ export async function readManifest(repository: Repository, database: string, id:
   return (await readSignedManifest(repository, database, id))?.manifest;
 }
 
-/** As {@link readManifest}, with the exact bytes that were signed. */
-export async function readSignedManifest(repository: Repository, database: string, id: string): Promise<(SignedBytes & { readonly manifest: Manifest }) | undefined> {
+/** A manifest with the exact bytes that were signed, and where they were read. */
+export type SignedManifest = SignedObject & { readonly manifest: Manifest };
+
+/** As {@link readManifest}. */
+export async function readSignedManifest(repository: Repository, database: string, id: string): Promise<SignedManifest | undefined> {
   const key = backupKey(database, id, manifestFile);
   const signed = await readSigned(repository, key, kind);
   if (signed === undefined) return undefined;

@@ -2,10 +2,11 @@
 import { HoldfastError } from "../errors.ts";
 import { readManifest } from "./authenticity.ts";
 import { backupId, databaseOfId } from "./layout.ts";
-import { listBackups, type UntrustedEntry } from "./listing.ts";
+import type { UntrustedEntry } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
 import { readShredRecord, wasShredded } from "./shredded.ts";
+import { listSummaries } from "./summaries.ts";
 
 const exampleTime = new Date("2026-11-21T02:00:00Z");
 
@@ -29,12 +30,13 @@ export async function chooseBackup(repository: Repository, database: string, cho
     if (shredded) throw wasShredded(shredded);
     throw new HoldfastError("not-found", `no backup ${choice.id} in ${repository.store.url}`, { hints: ["`holdfast backup list` shows what there is."] });
   }
-  const entries = await listBackups(repository, database);
-  const good = entries.flatMap((entry) => entry.manifest ?? []);
-  const found = "asOf" in choice ? good.find((manifest) => new Date(manifest.snapshotAt) <= choice.asOf) : good[0];
-  if (found) {
-    for (const entry of entries) if (entry.problem && entry.id > found.id) onUntrusted(entry);
-    return found;
+  const { entries } = await listSummaries(repository, database);
+  const good = entries.flatMap((entry) => entry.summary ?? []);
+  const found = "asOf" in choice ? good.find((summary) => new Date(summary.snapshotAt) <= choice.asOf) : good[0];
+  const manifest = found && (await readManifest(repository, database, found.id));
+  if (manifest) {
+    for (const entry of entries) if (entry.problem && entry.id > manifest.id) onUntrusted(entry);
+    return manifest;
   }
   const oldest = good.at(-1);
   const untrusted = entries.length - good.length;

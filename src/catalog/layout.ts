@@ -16,6 +16,8 @@ export const signatureSuffix = ".sig";
 export const backupsFolder = (database: string): string => `${database}/backups/`;
 export const backupFolder = (database: string, id: string): string => `${backupsFolder(database)}${id}/`;
 export const backupKey = (database: string, id: string, file: string): string => `${backupFolder(database, id)}${file}`;
+/** A cache of what the manifests say: see backup-index.ts. */
+export const indexKey = (database: string): string => `${database}/index.jsonl`;
 /** The record that a backup existed and was shredded; it outlives the backup's folder. */
 export const shreddedFolder = (database: string): string => `${database}/shredded/`;
 export const shreddedKey = (database: string, id: string): string => `${shreddedFolder(database)}${id}.json`;

@@ -21,14 +21,22 @@ export interface SignedBytes {
   readonly signer: TrustedSigner;
 }
 
+/** As they were read from the store. */
+export interface SignedObject extends SignedBytes {
+  /** Of the object, and of the one with its signature. */
+  readonly version: string;
+  readonly signatureVersion: string;
+}
+
 /**
  * Reads an object and checks its signature.
  * @returns undefined if there is none
  * @throws HoldfastError `integrity` when it is unsigned, changed, or signed by a stranger; `configuration` if nobody is trusted
  */
-export async function readSigned({ store, trusted }: { readonly store: Store; readonly trusted: readonly TrustedSigner[] }, key: string, kind: SignedKind): Promise<SignedBytes | undefined> {
+export async function readSigned({ store, trusted }: { readonly store: Store; readonly trusted: readonly TrustedSigner[] }, key: string, kind: SignedKind): Promise<SignedObject | undefined> {
   const [stored, signature] = await Promise.all([store.get(key), store.get(key + signatureSuffix)]);
-  return stored && { bytes: stored.bytes, ...authenticate(stored.bytes, signature?.bytes, trusted, key, kind) };
+  if (stored === undefined) return undefined;
+  return { bytes: stored.bytes, ...authenticate(stored.bytes, signature?.bytes, trusted, key, kind), version: stored.version, signatureVersion: signature?.version ?? "" };
 }
 
 function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string, { noun, warning }: SignedKind): Omit<SignedBytes, "bytes"> {

@@ -16,7 +16,7 @@ export interface BackupJson {
   readonly seconds: number;
 }
 
-export function backupJson(manifest: Manifest): BackupJson {
+export function backupJson(manifest: Pick<Manifest, "id" | "database" | "label" | "snapshotAt" | "startedAt" | "finishedAt" | "parts">): BackupJson {
   return {
     id: manifest.id,
     database: manifest.database,

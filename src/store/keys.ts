@@ -39,5 +39,18 @@ export function checkPrefix(prefix: string): void {
 
 /** Orders keys as S3 does: by their UTF-8 bytes. */
 export function compareKeys(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const shorter = Math.min(a.length, b.length);
+  for (let at = 0; at < shorter; at += 1) {
+    const difference = a.charCodeAt(at) - b.charCodeAt(at);
+    if (difference === 0) continue;
+    // Below the surrogates the order of UTF-16 is that of UTF-8, and nothing has to be encoded.
+    if (a.charCodeAt(at) < 0xd800 && b.charCodeAt(at) < 0xd800) return difference;
+    return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  }
+  return a.length - b.length;
+}
+
+/** Is the last segment of a key one of these? */
+export function isNamed(key: string, named: ReadonlySet<string> | undefined): boolean {
+  return named === undefined || named.has(key.slice(key.lastIndexOf("/") + 1));
 }

@@ -5,7 +5,7 @@ import { type FileHandle, mkdir, open, readdir, rmdir, statfs } from "node:fs/pr
 import { basename, dirname, join } from "node:path";
 
 import { HoldfastError, messageOf, systemCodeOf } from "../errors.ts";
-import { compareKeys, reserved } from "./keys.ts";
+import { compareKeys, isNamed, reserved } from "./keys.ts";
 import { SourceFailure, asError } from "./source.ts";
 
 /** Does "there is nothing here" explain the error? */
@@ -81,24 +81,35 @@ export interface Found {
   readonly path: string;
 }
 
-/** Files below `root` whose key starts with `prefix`, in order of key; leftover temporary files instead if `temporary`. */
-export async function* walk(root: string, prefix: string, temporary = false): AsyncGenerator<Found, void, undefined> {
-  const above = prefix.slice(0, prefix.lastIndexOf("/") + 1);
-  yield* walkFolder(root, above, prefix, temporary);
+export interface WalkOptions {
+  /** Leftover temporary files instead of objects. */
+  readonly temporary?: boolean | undefined;
+  /** Only keys that come after this one. */
+  readonly after?: string | undefined;
+  /** Only keys whose last segment is one of these. */
+  readonly named?: ReadonlySet<string> | undefined;
 }
 
-async function* walkFolder(root: string, above: string, prefix: string, temporary: boolean): AsyncGenerator<Found, void, undefined> {
+/** Files below `root` whose key starts with `prefix`, in order of key. */
+export async function* walk(root: string, prefix: string, options: WalkOptions = {}): AsyncGenerator<Found, void, undefined> {
+  const above = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+  yield* walkFolder(root, above, prefix, options);
+}
+
+async function* walkFolder(root: string, above: string, prefix: string, options: WalkOptions): AsyncGenerator<Found, void, undefined> {
   const entries = (await entriesOf(join(root, above)))
     .filter((entry) => !entry.name.startsWith(reserved.lock))
     .map((entry) => ({ entry, key: `${above}${entry.name}${entry.isDirectory() ? "/" : ""}` }))
     .sort((a, b) => compareKeys(a.key, b.key));
+  const { temporary = false, after = "", named } = options;
   for (const { entry, key } of entries) {
+    if (compareKeys(key, after) <= 0 && !(entry.isDirectory() && after.startsWith(key))) continue;
     if (entry.isDirectory()) {
-      if (key.startsWith(prefix) || prefix.startsWith(key)) yield* walkFolder(root, key, prefix, temporary);
+      if (key.startsWith(prefix) || prefix.startsWith(key)) yield* walkFolder(root, key, prefix, options);
     } else if (entry.isFile()) {
       const isTemporary = entry.name.startsWith(reserved.temporary);
       const shown = isTemporary ? `${above}${nameOfTemporary(entry.name)}` : key;
-      if (isTemporary === temporary && shown.startsWith(prefix)) yield { key: shown, path: join(root, above, entry.name) };
+      if (isTemporary === temporary && shown.startsWith(prefix) && isNamed(shown, named)) yield { key: shown, path: join(root, above, entry.name) };
     }
   }
 }

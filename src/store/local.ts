@@ -3,6 +3,7 @@
  * is made durable and then renamed, so that readers see all of it or nothing.
  */
 import { createHash } from "node:crypto";
+import type { BigIntStats } from "node:fs";
 import { type FileHandle, link, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -13,7 +14,7 @@ import { checkKey, checkPrefix } from "./keys.ts";
 import { fileFailure, freeBytesAt, isMissing, openTemporary, removeEmptyFolders, syncFolder, walk, walkFolders, writeAll } from "./local-files.ts";
 import { withFileLock } from "./local-lock.ts";
 import { cancellable } from "./source.ts";
-import type { PutCondition, Store, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
+import type { ListOptions, PutCondition, Store, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
 
 /** Opens the store in `root`, an absolute path; the folder comes to be with the first object. */
 export function openLocalStore(root: string): Store {
@@ -23,6 +24,8 @@ export function openLocalStore(root: string): Store {
 /** How much may wait in the page cache: beyond it, ending a large file would take many seconds that nobody can cancel. */
 const flushEvery = 64 * 2 ** 20;
 const readChunk = 256 * 2 ** 10;
+/** How many files of a listing are looked at at once. */
+const looksAhead = 16;
 
 class LocalStore implements Store {
   readonly url: string;
@@ -111,16 +114,27 @@ class LocalStore implements Store {
   async head(key: string): Promise<StoredObject | undefined> {
     const path = this.#pathOf(key);
     return this.#doing(`cannot look at ${key}`, async () => {
-      const found = await unlessMissing(stat(path));
-      return found?.isFile() === true ? { key, bytes: found.size, modified: found.mtime } : undefined;
+      const found = await unlessMissing(stat(path, { bigint: true }));
+      return found?.isFile() === true ? shown(key, found) : undefined;
     });
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject, void, undefined> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
     checkPrefix(prefix);
-    for await (const { key, path } of this.#entries(walk(this.#root, prefix))) {
-      const found = await unlessMissing(stat(path));
-      if (found) yield { key, bytes: found.size, modified: found.mtime };
+    const looking: Promise<StoredObject | undefined>[] = [];
+    const next = async (): Promise<StoredObject | undefined> => this.#doing("cannot list the repository", async () => looking.shift());
+    for await (const { key, path } of this.#entries(walk(this.#root, prefix, options))) {
+      const look = unlessMissing(stat(path, { bigint: true })).then((found) => found && shown(key, found));
+      // Awaited in its turn; until then a rejection is not an unhandled one.
+      look.catch(() => undefined);
+      looking.push(look);
+      if (looking.length < looksAhead) continue;
+      const found = await next();
+      if (found) yield found;
+    }
+    while (looking.length > 0) {
+      const found = await next();
+      if (found) yield found;
     }
   }
 
@@ -141,7 +155,7 @@ class LocalStore implements Store {
 
   async *unfinishedUploads(prefix: string): AsyncGenerator<UnfinishedUpload, void, undefined> {
     checkPrefix(prefix);
-    for await (const { key, path } of this.#entries(walk(this.#root, prefix, true))) {
+    for await (const { key, path } of this.#entries(walk(this.#root, prefix, { temporary: true }))) {
       const found = await unlessMissing(stat(path));
       if (found) yield { key, startedAt: found.birthtimeMs > 0 ? found.birthtime : found.ctime };
     }
@@ -150,7 +164,7 @@ class LocalStore implements Store {
   async abortUploads(prefix: string): Promise<number> {
     checkPrefix(prefix);
     let aborted = 0;
-    for await (const { key, path } of this.#entries(walk(this.#root, prefix, true))) {
+    for await (const { key, path } of this.#entries(walk(this.#root, prefix, { temporary: true }))) {
       await this.#doing(`cannot abort the upload of ${key}`, () => unlessMissing(unlink(path)));
       await removeEmptyFolders(dirname(path), this.#root);
       aborted++;
@@ -215,6 +229,11 @@ class LocalStore implements Store {
       yield buffer.subarray(0, bytesRead);
     }
   }
+}
+
+/** The time of the last change of the inode cannot be set by hand, unlike that of the content. */
+function shown(key: string, found: BigIntStats): StoredObject {
+  return { key, bytes: Number(found.size), modified: found.mtime, tag: [found.ino, found.size, found.mtimeNs, found.ctimeNs].join("-") };
 }
 
 function versionOf(bytes: Uint8Array): string {

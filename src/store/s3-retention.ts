@@ -9,9 +9,9 @@ import type { ObjectLock } from "./options.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { httpStatusOf, serviceErrorName } from "./s3-errors.ts";
 
-/** What lies in a database's `locks` folder is rewritten every half minute and released again: it is never retained. */
+/** What lies in a database's `locks` folder is rewritten every half minute, and its index with every backup: they are never retained. */
 export function isRetained(bucket: S3Bucket, fullKey: string): boolean {
-  return !/^[^/]+\/locks\//.test(fullKey.slice(bucket.prefix.length));
+  return !/^[^/]+\/(?:locks\/|index\.jsonl$)/.test(fullKey.slice(bucket.prefix.length));
 }
 
 const dayMs = 86_400_000;

@@ -54,10 +54,11 @@ export async function abortUpload(bucket: S3Bucket, fullKey: string, uploadId: s
   }
 }
 
-async function partsLeft(bucket: S3Bucket, fullKey: string, ids: readonly string[], abortSignal: AbortSignal): Promise<boolean> {
+/** Does the store still know one of the uploads? */
+export async function partsLeft(bucket: S3Bucket, fullKey: string, ids: readonly string[], abortSignal?: AbortSignal): Promise<boolean> {
   for (const id of ids) {
     try {
-      await bucket.client.send(new ListPartsCommand({ Bucket: bucket.name, Key: fullKey, UploadId: id, MaxParts: 1 }), { abortSignal });
+      await bucket.client.send(new ListPartsCommand({ Bucket: bucket.name, Key: fullKey, UploadId: id, MaxParts: 1 }), abortSignal ? { abortSignal } : {});
       return true;
     } catch (error) {
       if (serviceErrorName(error) !== "NoSuchUpload" && httpStatusOf(error) !== 404) throw error;

@@ -11,7 +11,7 @@ import {
 import { Readable } from "node:stream";
 
 import { HoldfastError, cancelled, throwIfCancelled } from "../errors.ts";
-import { checkKey, checkPrefix } from "./keys.ts";
+import { checkKey, checkPrefix, isNamed } from "./keys.ts";
 import { endpointOf } from "./location.ts";
 import type { LockingStore, Purged } from "./object-lock.ts";
 import type { ObjectVersion, VersionedStore } from "./object-versions.ts";
@@ -23,10 +23,10 @@ import { bareTag, firstVersion, forgetOlder, putIf, takeBack } from "./s3-condit
 import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
 import { deleteVersions, versionsOf } from "./s3-object-versions.ts";
 import { extendRetention, hasObjectLock, isRetained, retain, retentionOf } from "./s3-retention.ts";
-import { abortUpload, listUploads } from "./s3-undo.ts";
+import { abortUpload, listUploads, partsLeft } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
 import { keepsVersions, purge } from "./s3-versions.ts";
-import type { GetOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
+import type { GetOptions, ListOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
 
 /** @param prefix - without slashes around it; may be empty */
 export function openS3Store(bucket: string, prefix: string, options: StoreOptions): LockingStore & VersionedStore {
@@ -132,14 +132,14 @@ class S3Store implements LockingStore, VersionedStore {
         if (httpStatusOf(error) === 404) return undefined;
         throw error;
       }
-      return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0) };
+      return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0), tag: tagOf(found.ETag) };
     });
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject, void, undefined> {
-    for await (const { Contents: objects = [] } of this.#pages(prefix, false)) {
-      for (const { Key: key, Size: bytes, LastModified: modified } of objects) {
-        if (key !== undefined) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0) };
+  async *list(prefix: string, { after, named }: ListOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
+    for await (const { Contents: objects = [] } of this.#pages(prefix, false, after)) {
+      for (const { Key: key, Size: bytes, LastModified: modified, ETag: etag } of objects) {
+        if (key !== undefined && isNamed(key, named)) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0), tag: tagOf(etag) };
       }
     }
   }
@@ -175,19 +175,25 @@ class S3Store implements LockingStore, VersionedStore {
   async abortUploads(prefix: string): Promise<number> {
     checkPrefix(prefix);
     return this.#doing("cannot abort unfinished uploads", async () => {
-      const aborted = new Set<string>();
+      const aborted = new Map<string, string>();
       // A part that was under way may bring an upload back: list again until nothing is shown.
       for (let rounds = 0; rounds < 10; rounds++) {
         let shown = 0;
         for await (const { Key: key, UploadId: id } of listUploads(this.#bucket, this.#prefix + prefix)) {
           shown++;
           await abortUpload(this.#bucket, key, id);
-          aborted.add(id);
+          aborted.set(id, key);
         }
-        if (shown === 0) return aborted.size;
+        // A listing may lag behind: an upload is gone only when the store does not know its parts any more.
+        if (shown === 0 && !(await this.#anyPartsLeft(aborted))) return aborted.size;
       }
       throw new HoldfastError("store-failed", `unfinished uploads below "${prefix}" are still shown after they were aborted`);
     });
+  }
+
+  async #anyPartsLeft(uploads: ReadonlyMap<string, string>): Promise<boolean> {
+    for (const [id, key] of uploads) if (await partsLeft(this.#bucket, key, [id])) return true;
+    return false;
   }
 
   freeBytes(): Promise<undefined> {
@@ -269,7 +275,7 @@ class S3Store implements LockingStore, VersionedStore {
     await this.#bucket.client.send(new ListObjectsV2Command({ Bucket: this.#bucket.name, Prefix: this.#prefix, MaxKeys: 1 }));
   }
 
-  async *#pages(prefix: string, folders: boolean): AsyncGenerator<ListObjectsV2CommandOutput, void, undefined> {
+  async *#pages(prefix: string, folders: boolean, after?: string): AsyncGenerator<ListObjectsV2CommandOutput, void, undefined> {
     checkPrefix(prefix);
     let token: string | undefined;
     do {
@@ -279,6 +285,7 @@ class S3Store implements LockingStore, VersionedStore {
             Bucket: this.#bucket.name,
             Prefix: this.#prefix + prefix,
             ...(folders && { Delimiter: "/" }),
+            ...(after !== undefined && { StartAfter: this.#prefix + after }),
             ...(token !== undefined && { ContinuationToken: token }),
           }),
         ),
@@ -287,6 +294,10 @@ class S3Store implements LockingStore, VersionedStore {
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
   }
+}
+
+function tagOf(etag: string | undefined): string | undefined {
+  return etag === undefined ? undefined : bareTag(etag);
 }
 
 function versionOf(etag: string | undefined, key: string): string {

@@ -10,6 +10,15 @@ export interface StoredObject {
   readonly key: string;
   readonly bytes: number;
   readonly modified: Date;
+  /** Another one after every write of the object, also one of equal length; undefined where the store cannot tell. */
+  readonly tag?: string | undefined;
+}
+
+export interface ListOptions {
+  /** Only keys that come after this one, which need not exist. */
+  readonly after?: string | undefined;
+  /** Only keys whose last segment is one of these: a store that has to look at each object need not look at the others. */
+  readonly named?: ReadonlySet<string> | undefined;
 }
 
 /** A small object read whole. `version` identifies exactly these bytes for a conditional replacement. */
@@ -66,11 +75,11 @@ export interface Store {
   /** Streams an object; rejects with `not-found` before the first byte if there is none. A stalled stream is destroyed with `store-failed`. */
   read(key: string, signal?: AbortSignal): Promise<Readable>;
 
-  /** Size of an object, or undefined if there is none. */
+  /** An object as a listing shows it, or undefined if there is none. */
   head(key: string): Promise<StoredObject | undefined>;
 
   /** All objects whose key starts with `prefix`, in order of key. */
-  list(prefix: string): AsyncIterable<StoredObject>;
+  list(prefix: string, options?: ListOptions): AsyncIterable<StoredObject>;
 
   /** The next path segments below `prefix` (which ends in `/` or is empty), without their trailing slash, in order. */
   listFolders(prefix: string): AsyncIterable<string>;

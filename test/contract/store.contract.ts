@@ -171,6 +171,37 @@ function keepsObjects(open: () => Promise<Store>): void {
       expect(await keysBelow("no")).toEqual([]);
     });
 
+    test("goes on after any key, also one that is no object's", async () => {
+      const keys = ["a-b/c", "a/b/c", "a/b/d", "a/c", "b", "é", "🩺"];
+      for (const key of keys) await store.put(key, bytes(key));
+      const order = await keysBelow("");
+      for (const after of ["", ...keys, "a/", "a/b/", "a/b/c0", "a0", "z"]) {
+        const shown = (await collect(store.list("", { after }))).map(({ key }) => key);
+        expect(shown, after).toEqual(order.filter((key) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0));
+      }
+      expect((await collect(store.list("a/", { after: "a/b/c" }))).map(({ key }) => key)).toEqual(["a/b/d", "a/c"]);
+    });
+
+    test("shows only what has one of the names that are asked for", async () => {
+      for (const key of ["a/m", "a/m.sig", "a/mm", "b/m/x", "c/x/m", "m"]) await store.put(key, bytes(key));
+      expect((await collect(store.list("", { named: new Set(["m", "m.sig"]) }))).map(({ key }) => key)).toEqual(["a/m", "a/m.sig", "c/x/m", "m"]);
+      expect((await collect(store.list("", { named: new Set(["m"]), after: "a/m" }))).map(({ key }) => key)).toEqual(["c/x/m", "m"]);
+    });
+
+    test("tells an object from one of the same length that replaced it, as a look at the object does", async () => {
+      const tagged = async () => {
+        const [listed] = await collect(store.list("a/m"));
+        expect((await store.head("a/m"))?.tag).toBe(listed?.tag);
+        return listed?.tag;
+      };
+      await store.put("a/m", bytes("one"));
+      const before = await tagged();
+      expect(before).toEqual(expect.any(String));
+      expect(await tagged()).toBe(before);
+      await store.put("a/m", bytes("two"));
+      expect(await tagged()).not.toBe(before);
+    });
+
     test("of folders shows the next segments once each, and no objects", async () => {
       for (const key of ["ehr/backups/b2/m", "ehr/backups/b1/m", "ehr/backups/b1/k", "ehr/backups/readme", "portal/x", "holdfast.json"]) await store.put(key, bytes("x"));
       expect(await collect(store.listFolders(""))).toEqual(["ehr", "portal"]);

@@ -4,7 +4,8 @@ import { Readable } from "node:stream";
 
 import { HoldfastError, throwIfCancelled } from "../../src/errors.ts";
 import type { Clock } from "../../src/ports.ts";
-import type { PutCondition, Store, StoredBytes, StoredObject, WriteOptions } from "../../src/store/store.ts";
+import { isNamed } from "../../src/store/keys.ts";
+import type { PutCondition, Store, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "../../src/store/store.ts";
 
 export type StoreOperation = "put" | "write" | "get" | "read" | "head" | "list" | "listFolders" | "delete" | "clock";
 
@@ -25,6 +26,8 @@ export interface MemoryStore extends Store {
   readonly calls: Map<StoreOperation, number>;
   /** What a vandal with write access does: no conditions, no faults. */
   readonly objects: Map<string, Kept>;
+  /** Uploads that nobody finished. */
+  readonly uploads: UnfinishedUpload[];
 }
 
 /** The version is a digest of the bytes, like an S3 ETag: equal bytes have equal versions. */
@@ -42,6 +45,7 @@ export function memoryStore(clock: Clock = { now: () => new Date() }): MemorySto
   const objects = new Map<string, Kept>();
   const calls = new Map<StoreOperation, number>();
   const faults: Faults = {};
+  const uploads: UnfinishedUpload[] = [];
 
   /** The work itself is one synchronous step, so conditions are atomic; everything around it may interleave. */
   const operation = async <T>(name: StoreOperation, key: string, work: () => T): Promise<T> => {
@@ -57,12 +61,13 @@ export function memoryStore(clock: Clock = { now: () => new Date() }): MemorySto
     objects.set(key, { bytes: Buffer.from(bytes), modified: clock.now() });
     return versionOf(bytes);
   };
-  const shown = (key: string, { bytes, modified }: Kept): StoredObject => ({ key, bytes: bytes.byteLength, modified });
+  const shown = (key: string, { bytes, modified }: Kept): StoredObject => ({ key, bytes: bytes.byteLength, modified, tag: versionOf(bytes) });
   const keysBelow = (prefix: string) => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 
   return {
     url: "memory:",
     objects,
+    uploads,
     calls,
     faults,
 
@@ -101,8 +106,8 @@ export function memoryStore(clock: Clock = { now: () => new Date() }): MemorySto
         return kept && shown(key, kept);
       }),
 
-    async *list(prefix) {
-      const found = await operation("list", prefix, () => keysBelow(prefix).map((key) => [key, objects.get(key)] as const));
+    async *list(prefix, { after = "", named } = {}) {
+      const found = await operation("list", prefix, () => keysBelow(prefix).filter((key) => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0 && isNamed(key, named)).map((key) => [key, objects.get(key)] as const));
       for (const [key, kept] of found) if (kept !== undefined) yield shown(key, kept);
     },
 
@@ -114,8 +119,12 @@ export function memoryStore(clock: Clock = { now: () => new Date() }): MemorySto
     },
 
     delete: (key) => operation("delete", key, () => void objects.delete(key)),
-    unfinishedUploads: () => Readable.from([]),
-    abortUploads: () => Promise.resolve(0),
+    unfinishedUploads: (prefix) => Readable.from(uploads.filter(({ key }) => key.startsWith(prefix))),
+    abortUploads: (prefix) => {
+      const aborted = uploads.filter(({ key }) => key.startsWith(prefix));
+      for (const upload of aborted) uploads.splice(uploads.indexOf(upload), 1);
+      return Promise.resolve(aborted.length);
+    },
     freeBytes: () => Promise.resolve(undefined),
     clock: () => operation("clock", "", () => clock.now()),
     close: () => Promise.resolve(),
