@@ -13,8 +13,9 @@ import { type Decision, type Decisions, decide } from "../retention/decide.ts";
 import type { RetentionPolicy } from "../retention/policy.ts";
 import { isLockingStore, type LockingStore } from "../store/object-lock.ts";
 import { cancellationSaying, patienceAfter } from "./cancellation.ts";
-import { type Context, databaseNamed, openWorkplace, type Workplace } from "./context.ts";
+import { configuredSigner, type Context, databaseNamed, openWorkplace, type Workplace } from "./context.ts";
 import { openFor, recordedIfFailed } from "./record.ts";
+import { refreshBackupIndex } from "./refresh-index.ts";
 import { gatherFacts, type RetentionFacts } from "./retention-facts.ts";
 
 export interface PruneOptions {
@@ -84,6 +85,8 @@ export async function pruneBackups(context: Context, options: PruneOptions): Pro
                 context.reporter.emit({ type: "note", level: "warn", message: `${backup.id} stays: ${why}` });
               }
             }
+            const signer = removed.length === 0 ? undefined : await configuredSigner(context.config);
+            if (signer) await refreshBackupIndex(context, workplace, database.name, signer);
           }, () => `${removed.length} backups, ${remove.reduce((sum, { id, bytes }) => sum + (removed.includes(id) ? (bytes ?? 0) : 0), 0)} bytes`);
           if (locking === undefined) await warnOfVersions(context, workplace);
         }

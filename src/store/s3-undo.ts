@@ -54,8 +54,13 @@ export async function abortUpload(bucket: S3Bucket, fullKey: string, uploadId: s
   }
 }
 
-/** Does the store still know one of the uploads? */
-export async function partsLeft(bucket: S3Bucket, fullKey: string, ids: readonly string[], abortSignal?: AbortSignal): Promise<boolean> {
+/** Does the store still know one of the uploads? @param uploads - keys by id */
+export async function anyPartsLeft(bucket: S3Bucket, uploads: ReadonlyMap<string, string>): Promise<boolean> {
+  for (const [id, fullKey] of uploads) if (await partsLeft(bucket, fullKey, [id])) return true;
+  return false;
+}
+
+async function partsLeft(bucket: S3Bucket, fullKey: string, ids: readonly string[], abortSignal?: AbortSignal): Promise<boolean> {
   for (const id of ids) {
     try {
       await bucket.client.send(new ListPartsCommand({ Bucket: bucket.name, Key: fullKey, UploadId: id, MaxParts: 1 }), abortSignal ? { abortSignal } : {});

@@ -23,7 +23,7 @@ import { bareTag, firstVersion, forgetOlder, putIf, takeBack } from "./s3-condit
 import { httpStatusOf, s3Failure, serviceErrorName } from "./s3-errors.ts";
 import { deleteVersions, versionsOf } from "./s3-object-versions.ts";
 import { extendRetention, hasObjectLock, isRetained, retain, retentionOf } from "./s3-retention.ts";
-import { abortUpload, listUploads, partsLeft } from "./s3-undo.ts";
+import { abortUpload, anyPartsLeft, listUploads } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
 import { keepsVersions, purge } from "./s3-versions.ts";
 import type { GetOptions, ListOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
@@ -185,15 +185,10 @@ class S3Store implements LockingStore, VersionedStore {
           aborted.set(id, key);
         }
         // A listing may lag behind: an upload is gone only when the store does not know its parts any more.
-        if (shown === 0 && !(await this.#anyPartsLeft(aborted))) return aborted.size;
+        if (shown === 0 && !(await anyPartsLeft(this.#bucket, aborted))) return aborted.size;
       }
       throw new HoldfastError("store-failed", `unfinished uploads below "${prefix}" are still shown after they were aborted`);
     });
-  }
-
-  async #anyPartsLeft(uploads: ReadonlyMap<string, string>): Promise<boolean> {
-    for (const [id, key] of uploads) if (await partsLeft(this.#bucket, key, [id])) return true;
-    return false;
   }
 
   freeBytes(): Promise<undefined> {
