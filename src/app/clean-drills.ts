@@ -52,17 +52,17 @@ export async function settleDrills(context: Context, workplace: Workplace, datab
   const [removed, inUse] = [outcome.removed, outcome.kept].map((some) => some.map(({ name }) => name)) as [string[], string[]];
   for (const name of removed) reporter.emit({ type: "note", level: "info", message: `removed ${name}, which a drill that was killed had left` });
   for (const what of outcome.stillThere) reporter.emit({ type: "note", level: "warn", message: `a drill that was killed left what cannot be removed: ${what}` });
-  return { removed, left: outcome.stillThere, inUse, settled: signer === undefined ? [] : await settleVerdicts(context, workplace, database, signer) };
+  return { removed, left: outcome.stillThere, inUse, settled: signer === undefined ? [] : await settleVerdicts(context, workplace, database, { signer, stillThere: outcome.stillThere }) };
 }
 
-async function settleVerdicts(context: Context, workplace: Workplace, database: DatabaseConfig, signer: Signer): Promise<string[]> {
+async function settleVerdicts(context: Context, workplace: Workplace, database: DatabaseConfig, { signer, stillThere }: { readonly signer: Signer; readonly stillThere: readonly string[] }): Promise<string[]> {
   const { clock, actor, reporter } = context;
   const settled: string[] = [];
   const drills = await listDrills(workplace.repository, database.name, { now: clock.now(), host: actor.host });
   for (const { begun, running } of drills.reverse()) {
     if (begun === undefined || running) continue;
     try {
-      const { sha256, evidence } = await publishEvidence(workplace.repository, killedDrill(context, workplace, database, begun), { signer, clock, actor, render: renderReports });
+      const { sha256, evidence } = await publishEvidence(workplace.repository, killedDrill(context, workplace, database, { begun, stillThere }), { signer, clock, actor, render: renderReports });
       await workplace.timeline.record({ action: "drill restore", subject: { database: database.name, drill: begun.id, evidence: sha256, verdict: evidence.verdict }, outcome: "failed", code: "drill-unverified", message: evidence.summary, seconds: 0 });
       settled.push(begun.id);
     } catch (error) {
@@ -73,7 +73,7 @@ async function settleVerdicts(context: Context, workplace: Workplace, database: 
 }
 
 /** The evidence of a drill that could give none itself. */
-function killedDrill({ clock, actor, version }: Context, { repository }: Workplace, database: DatabaseConfig, begun: Begun): EvidenceDraft {
+function killedDrill({ clock, actor, version }: Context, { repository }: Workplace, database: DatabaseConfig, { begun, stillThere }: { readonly begun: Begun; readonly stillThere: readonly string[] }): EvidenceDraft {
   const finished = clock.now();
   const checks: EvidenceDraft["checks"] = [{
     id: "completed", title: "The drill came to its end", outcome: "unverified", compared: null, seconds: 0,
@@ -87,7 +87,14 @@ function killedDrill({ clock, actor, version }: Context, { repository }: Workpla
     startedAt: begun.startedAt, finishedAt: finished.toISOString(),
     backup: null, method: null, verdict: "unverified", summary: summarize("unverified", checks, { backup: begun.backup === null ? undefined : { id: begun.backup }, database: database.name, seconds: 0 }),
     checks, phases: [], rto: objective(0, rtoMs, false), rpo: null, forecast: null,
-    scratchRemoved: { removed: true, detail: "what the killed drill had left on this host was removed before this was written" },
+    scratchRemoved: removalSeenFrom(actor.host, begun, stillThere),
     correctiveActions: correctiveActions(checks, database.drill, finished), retestOf: null, history: [],
   };
+}
+
+/** Only the host of a drill can tell that nothing of it is left there. */
+function removalSeenFrom(host: string, begun: Begun, stillThere: readonly string[]): EvidenceDraft["scratchRemoved"] {
+  if (stillThere.length > 0) return { removed: false, detail: `still there after removing what killed drills had left: ${stillThere.join(", ")}` };
+  if (begun.host !== host) return { removed: false, detail: `it ran on ${begun.host}, where ${host} cannot look; run \`holdfast drill clean\` there` };
+  return { removed: true, detail: "what killed drills had left on this host was removed before this was written, and nothing of it was found afterwards" };
 }

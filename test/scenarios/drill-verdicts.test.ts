@@ -1,10 +1,16 @@
 /** What a drill says of a copy that is not its source, and of one that it could not look at. */
-import { readdir, readFile } from "node:fs/promises";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rmdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import { backupKey } from "../../src/catalog/layout.ts";
 import { openConfiguredStore } from "../../src/app/open-configured-store.ts";
+import { dockerProvider } from "../../src/drill/scratch-docker.ts";
+import { localProvider } from "../../src/drill/scratch-local.ts";
+import { systemCodeOf } from "../../src/errors.ts";
+import { runTool } from "../../src/process/run.ts";
 import { type Bench, bench, databasesLike } from "../harness/context.ts";
 import { source } from "../harness/databases.ts";
 import { drill, type DrillEnding } from "../harness/drills.ts";
@@ -36,6 +42,30 @@ async function everythingTold({ error, evidence }: DrillEnding): Promise<string>
   return JSON.stringify([error?.message, error?.hints, error?.details, evidence, here.events, files, entries]);
 }
 
+/** Leaves no room on a file system. */
+function fillUp(disk: string): void {
+  const file = openSync(join(disk, "ballast"), "w");
+  const megabyte = Buffer.alloc(2 ** 20);
+  try {
+    for (;;) writeSync(file, megabyte);
+  } catch (error) {
+    if (systemCodeOf(error) !== "ENOSPC") throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A file system in memory of so many megabytes, unmounted after the test. */
+async function smallDisk(megabytes: number): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "holdfast-disk-"));
+  await runTool(["mount"], ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=0755`, "tmpfs", folder]);
+  onTestFinished(async () => {
+    await runTool(["umount"], ["--lazy", folder]);
+    await rmdir(folder);
+  });
+  return folder;
+}
+
 test("a copy that equals its source passes, and nothing of it is left but its evidence", async () => {
   await here.backup();
   const ending = await drill(here, { settings: { rtoMs: 600_000, rpoMs: 600_000 } });
@@ -43,7 +73,7 @@ test("a copy that equals its source passes, and nothing of it is left but its ev
   expect(ending.evidence).toMatchObject({ verdict: "pass", rto: { met: true }, rpo: { met: true }, scratchRemoved: { removed: true }, correctiveActions: [] });
   expect(ending.evidence.checks.filter(({ outcome }) => outcome === "fail" || outcome === "unverified")).toEqual([]);
   expect(ending.evidence.phases.map(({ id }) => id)).toEqual(["fetch", "decrypt", "provision", "restore", "analyze", "checks"]);
-  expect(await databasesLike(`holdfast-drill-${process.pid}-`)).toEqual([]);
+  expect(await databasesLike(`holdfast_drill_${process.pid}_`)).toEqual([]);
   for (const value of planted) expect(await everythingTold(ending)).not.toContain(value);
 });
 
@@ -63,7 +93,7 @@ describe("a drill fails, and says in which check, when", () => {
     expect(ending.evidence).toMatchObject({ verdict: "fail", scratchRemoved: { removed: true } });
     expect(found(ending, check)).toMatchObject({ outcome: "fail" });
     expect(ending.evidence.correctiveActions.length).toBeGreaterThan(0);
-    expect(await databasesLike(`holdfast-drill-${process.pid}-`)).toEqual([]);
+    expect(await databasesLike(`holdfast_drill_${process.pid}_`)).toEqual([]);
     for (const value of planted) expect(await everythingTold(ending)).not.toContain(value);
   });
 
@@ -110,6 +140,16 @@ describe("a drill fails, and says in which check, when", () => {
     expect(ending.evidence).toMatchObject({ rto: { met: false }, rpo: { met: false } });
   });
 
+  test("the row that was written before the backup is missing", async () => {
+    const canary = await bench((await source(clinic)).url, { database: { canary: { table: "public.holdfast_canary" } } });
+    await canary.backup();
+    const good = await drill(canary, {});
+    expect(found(good, "canary")).toMatchObject({ outcome: "pass" });
+    const ending = await drill(canary, { tamper: "DELETE FROM public.holdfast_canary" });
+    expect(ending.error).toMatchObject({ code: "drill-failed" });
+    expect(found(ending, "canary")).toMatchObject({ outcome: "fail" });
+  });
+
   test("an assertion does not hold, which does not show what was found", async () => {
     await here.backup();
     const ending = await drill(here, {
@@ -133,6 +173,37 @@ describe("a drill could not verify, and says why, when", () => {
     const ending = await drill(here.with({ config: { ...here.context.config, identityFile: undefined } }), {});
     expect(ending.error).toMatchObject({ code: "drill-unverified", exitCode: 21 });
     expect(found(ending, "key")).toMatchObject({ outcome: "unverified", detail: "no identity is configured, so no backup can be opened" });
+  });
+
+  test("Docker is down", async () => {
+    await here.backup();
+    const place = { image: "postgres:{major}", storage: "volume", tempDir: here.folder, pgBin: undefined, host: "here", now: () => new Date() } as const;
+    const ending = await drill(here, { provider: dockerProvider({ ...place, command: ["docker", "--host", `unix://${join(here.folder, "no.sock")}`] }) });
+    expect(ending.error).toMatchObject({ code: "drill-unverified" });
+    expect(found(ending, "provision")).toMatchObject({ outcome: "unverified", detail: expect.stringContaining("docker:") as string });
+    expect(ending.evidence).toMatchObject({ method: null, scratchRemoved: { removed: true } });
+  });
+
+  test.runIf(process.getuid?.() === 0)("the disk of the scratch is full", async () => {
+    const large = await bench((await source("CREATE TABLE blobs AS SELECT n, sha256(n::text::bytea) AS a, repeat(md5(n::text), 50) AS b FROM generate_series(1, 20000) n; ALTER TABLE blobs ALTER b SET STORAGE EXTERNAL")).url);
+    await large.backup();
+    const disk = await smallDisk(200);
+    // The room that is looked for before is there; it is gone when the rows come.
+    large.listen((event) => { if (event.type === "step-started" && event.step === "restore") fillUp(disk); });
+    const ending = await drill(large, { provider: localProvider({ tempDir: disk, pgBin: undefined, host: "here", now: () => new Date() }) });
+    expect(ending.error).toMatchObject({ code: "drill-unverified" });
+    expect(found(ending, "restore")).toMatchObject({ outcome: "unverified", detail: expect.stringMatching(/no space left on device/i) as string });
+    expect(ending.evidence).toMatchObject({ scratchRemoved: { removed: true } });
+  });
+
+  test("it is cancelled midway, and nothing of its scratch is left", async () => {
+    await here.backup();
+    const controller = new AbortController();
+    here.listen((event) => { if (event.type === "step-started" && event.step === "restore") controller.abort(); });
+    const ending = await drill(here.with({ signal: controller.signal }), {});
+    expect(ending.error).toMatchObject({ code: "cancelled", message: expect.stringContaining("could not verify, and nothing of it is left but its evidence") as string });
+    expect(ending.evidence).toMatchObject({ verdict: "unverified", scratchRemoved: { removed: true } });
+    expect(await databasesLike(`holdfast_drill_${process.pid}_`)).toEqual([]);
   });
 
   test("an assertion cannot be asked", async () => {
