@@ -2,16 +2,16 @@
 import { keepTimeline } from "../audit/escrow.ts";
 import { copyBackup, isCopied, type Sizes, sizesBelow } from "../catalog/copy.ts";
 import { openCopyPlace, originOf } from "../catalog/copy-place.ts";
-import { backupsFolder, escrowFolder, lockKey, timelineFolder } from "../catalog/layout.ts";
+import { backupsFolder, escrowFolder, timelineFolder } from "../catalog/layout.ts";
 import { listBackups } from "../catalog/listing.ts";
 import { type Manifest, storedBytes } from "../catalog/manifest.ts";
 import { databasesIn, type Repository } from "../catalog/repository.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
-import { acquireLock, type Lock } from "../lock/lease.ts";
+import type { Lock } from "../lock/lease.ts";
 import { runStep } from "../ports.ts";
 import { cancellationSaying, patienceAfter } from "./cancellation.ts";
 import type { Context, Workplace } from "./context.ts";
-import { guardOf } from "./guard.ts";
+import { lockDatabase } from "./lock-database.ts";
 import { openStoreOf } from "./open-configured-store.ts";
 import { openFor, recorded } from "./record.ts";
 import { together } from "./together.ts";
@@ -175,10 +175,10 @@ class CopyRun {
   }
 
   async #copyLocked(database: string, errands: readonly Errand[]): Promise<{ id: string; database: string; bytes: number }[]> {
-    const { actor, clock, signal, reporter } = this.#context;
+    const { signal, reporter } = this.#context;
     const patience = patienceAfter(signal);
     const { store } = this.#destination;
-    const lock = await acquireLock(store, lockKey(database, "backup"), { action: "repository copy", actor, clock, signal, waitMs: this.#options.lockWaitMs ?? 0, guard: guardOf(this.#context, this.#destination) });
+    const lock = await lockDatabase(this.#context, this.#destination, database, "backup", { action: "repository copy", waitMs: this.#options.lockWaitMs });
     if (lock.tookOver !== null) reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
     try {
       await store.abortUploads(backupsFolder(database));

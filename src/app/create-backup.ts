@@ -2,14 +2,12 @@
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { lockKey } from "../catalog/layout.ts";
 import { type Manifest, type Part, storedBytes } from "../catalog/manifest.ts";
 import { writeKeySidecar } from "../catalog/key-sidecar.ts";
 import { freeBackupId, publishManifest } from "../catalog/publishing.ts";
 import { removeBackup, removeUnfinished } from "../catalog/removal.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { HoldfastError, messageOf, throwIfCancelled } from "../errors.ts";
-import { acquireLock } from "../lock/lease.ts";
 import { generateIdentity, parseRecipients } from "../pipeline/age-keys.ts";
 import { sealBytes } from "../pipeline/encrypt.ts";
 import { toolOutput } from "../pipeline/tool.ts";
@@ -28,7 +26,7 @@ import { isLockingStore } from "../store/object-lock.ts";
 import { cancellationSaying, patienceAfter } from "./cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "./context.ts";
 import { filterOf } from "./dump-filter.ts";
-import { guardOf } from "./guard.ts";
+import { lockDatabase } from "./lock-database.ts";
 import { plantConfiguredCanary } from "./plant-canary.ts";
 import { openFor, recorded } from "./record.ts";
 import { refreshBackupIndex } from "./refresh-index.ts";
@@ -76,14 +74,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
       const signer = await requireSigner(context.config, clock.now());
       reporter.emit({ type: "plan", steps });
       const server = await runStep(reporter, "inspect", () => inspect(context, workplace, database), describeServer);
-      const lock = await acquireLock(workplace.repository.store, lockKey(database.name, "backup"), {
-        action: "backup",
-        actor: context.actor,
-        clock,
-        signal: context.signal,
-        waitMs: options.lockWaitMs ?? 0,
-        guard: guardOf(context, workplace.repository, server),
-      });
+      const lock = await lockDatabase(context, workplace.repository, database.name, "backup", { action: "backup", waitMs: options.lockWaitMs, server });
       if (lock.tookOver !== null) reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
       try {
         const id = await freeBackupId(workplace.repository.store, database.name, started, context.ids);

@@ -1,12 +1,12 @@
 /** The stories of a hold: a backup that somebody needs stays until it is released, and who said so can be read. */
 import { appendHoldRecord, type Hold, isInForce } from "../catalog/holds.ts";
 import { readManifest } from "../catalog/authenticity.ts";
-import { backupFolder, databaseOfId, lockKey } from "../catalog/layout.ts";
+import { backupFolder, databaseOfId } from "../catalog/layout.ts";
 import type { Signer } from "../catalog/signatures.ts";
 import { HoldfastError } from "../errors.ts";
-import { acquireLock } from "../lock/lease.ts";
 import { isLockingStore } from "../store/object-lock.ts";
 import { configuredSigner, type Context, type Workplace } from "./context.ts";
+import { lockDatabase } from "./lock-database.ts";
 import { openFor, recorded } from "./record.ts";
 
 export interface HoldOptions {
@@ -84,7 +84,7 @@ async function writing(context: Context, { action, id, reason, until, lockWaitMs
     return await recorded(context, workplace, deed, async () => {
       const signer = await configuredSigner(context.config);
       if (signer === undefined) throw new HoldfastError("configuration", "no signing key is configured, and an unsigned record would not be believed", { hints: ["Name it with HOLDFAST_SIGNING_KEY_FILE, or hold the backup on a host that has one."] });
-      const lock = await acquireLock(workplace.repository.store, lockKey(database, "prune"), { action, actor: context.actor, clock: context.clock, signal: context.signal, waitMs: lockWaitMs });
+      const lock = await lockDatabase(context, workplace.repository, database, "prune", { action, waitMs: lockWaitMs });
       try {
         return await work(workplace, database, signer);
       } finally {

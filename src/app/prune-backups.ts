@@ -1,12 +1,11 @@
 /** The story of a prune: what the policy lets go is removed, manifest first, each looked at once more just before. */
 import { readManifest } from "../catalog/authenticity.ts";
 import { isInForce, readHold } from "../catalog/holds.ts";
-import { lockKey } from "../catalog/layout.ts";
 import { storedBytes } from "../catalog/manifest.ts";
 import { lockedUntil, purgeBackup, removeBackup } from "../catalog/removal.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
-import { acquireLock, type Lock } from "../lock/lease.ts";
+import type { Lock } from "../lock/lease.ts";
 import { runStep } from "../ports.ts";
 import type { RetainedBackup } from "../retention/backup.ts";
 import { type Decision, type Decisions, decide } from "../retention/decide.ts";
@@ -14,6 +13,7 @@ import type { RetentionPolicy } from "../retention/policy.ts";
 import { isLockingStore, type LockingStore } from "../store/object-lock.ts";
 import { cancellationSaying, patienceAfter } from "./cancellation.ts";
 import { configuredSigner, type Context, databaseNamed, openWorkplace, type Workplace } from "./context.ts";
+import { lockDatabase } from "./lock-database.ts";
 import { openFor, recordedIfFailed } from "./record.ts";
 import { refreshBackupIndex } from "./refresh-index.ts";
 import { gatherFacts, type RetentionFacts } from "./retention-facts.ts";
@@ -121,12 +121,12 @@ function policyOf({ name, retention }: DatabaseConfig): RetentionPolicy {
 }
 
 /** The lock of those who write backups, and the one of those who hold them: neither may happen in the middle of this. */
-async function underLocks<T>(context: Context, { repository: { store } }: Workplace, database: string, waitMs: number, work: (locks: readonly Lock[]) => Promise<T>): Promise<T> {
+async function underLocks<T>(context: Context, { repository }: Workplace, database: string, waitMs: number, work: (locks: readonly Lock[]) => Promise<T>): Promise<T> {
   const patience = patienceAfter(context.signal);
   const locks: Lock[] = [];
   try {
     for (const name of ["backup", "prune"]) {
-      const lock = await acquireLock(store, lockKey(database, name), { action: "prune", actor: context.actor, clock: context.clock, signal: context.signal, waitMs });
+      const lock = await lockDatabase(context, repository, database, name, { action: "prune", waitMs });
       locks.push(lock);
       if (lock.tookOver !== null) context.reporter.emit({ type: "note", level: "warn", message: lock.tookOver });
     }

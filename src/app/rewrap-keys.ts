@@ -3,13 +3,13 @@
  * it change. A run that was cut short is run again: what is done already is left as it is.
  */
 import { type KeyHolders, replaceKeySidecar, settleKeySidecar } from "../catalog/key-sidecar.ts";
-import { backupKey, keyFile, lockKey } from "../catalog/layout.ts";
+import { backupKey, keyFile } from "../catalog/layout.ts";
 import { listBackups } from "../catalog/listing.ts";
 import type { Manifest } from "../catalog/manifest.ts";
 import type { Repository } from "../catalog/repository.ts";
 import type { Signer } from "../catalog/signatures.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
-import { acquireLock, type Lock } from "../lock/lease.ts";
+import type { Lock } from "../lock/lease.ts";
 import { sealBytes } from "../pipeline/encrypt.ts";
 import { runStep } from "../ports.ts";
 import { isVersionedStore } from "../store/object-versions.ts";
@@ -17,6 +17,7 @@ import { cancellationSaying } from "./cancellation.ts";
 import { type Context, requireIdentities, requireSigner, type Workplace } from "./context.ts";
 import { type Identity, keyAccess, namedIdentities } from "./key-access.ts";
 import { throwFailures } from "./key-failures.ts";
+import { lockDatabase } from "./lock-database.ts";
 import { openBackupKey } from "./open-part.ts";
 import { openFor, recorded } from "./record.ts";
 import { repositoryDatabases } from "./repository-databases.ts";
@@ -129,11 +130,11 @@ function planned({ manifest: { id, database }, recipients, identity }: Plan): Re
 }
 
 /** The lock of a backup: neither may a new one be published nor an old one be shredded while its key is replaced. */
-async function lockAll({ context: { actor, clock, signal }, workplace, options }: Work, databases: readonly string[]): Promise<Lock[]> {
+async function lockAll({ context, workplace, options }: Work, databases: readonly string[]): Promise<Lock[]> {
   const locks: Lock[] = [];
   try {
     for (const database of databases) {
-      locks.push(await acquireLock(workplace.repository.store, lockKey(database, "backup"), { action: "keys rewrap", actor, clock, signal, waitMs: options.lockWaitMs ?? 0 }));
+      locks.push(await lockDatabase(context, workplace.repository, database, "backup", { action: "keys rewrap", waitMs: options.lockWaitMs }));
     }
     return locks;
   } catch (error) {

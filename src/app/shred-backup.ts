@@ -4,16 +4,17 @@
  * Killed in between, the same command goes on. docs/decisions/0041.
  */
 import { readManifest } from "../catalog/authenticity.ts";
-import { backupFolder, backupKey, databaseOfId, keyFile, keyRecordFile, lockKey, manifestFile, signatureSuffix } from "../catalog/layout.ts";
+import { backupFolder, backupKey, databaseOfId, keyFile, keyRecordFile, manifestFile, signatureSuffix } from "../catalog/layout.ts";
 import type { Manifest } from "../catalog/manifest.ts";
 import type { Repository } from "../catalog/repository.ts";
 import { readShredRecord, type ShredRecord, shredRecordOf, writeShredRecord } from "../catalog/shredded.ts";
 import type { Signer } from "../catalog/signatures.ts";
 import { HoldfastError, throwIfCancelled } from "../errors.ts";
-import { acquireLock, type Lock } from "../lock/lease.ts";
+import type { Lock } from "../lock/lease.ts";
 import { runStep, type Step } from "../ports.ts";
 import { isVersionedStore } from "../store/object-versions.ts";
 import { type Context, requireIdentities, requireSigner, type Workplace } from "./context.ts";
+import { lockDatabase } from "./lock-database.ts";
 import { openFor, recorded } from "./record.ts";
 import { refuseToShred } from "./shred-refusals.ts";
 import { proveShredded } from "./shred-proof.ts";
@@ -54,13 +55,13 @@ export async function shredBackup(context: Context, options: ShredOptions): Prom
   const workplace = await openFor(context, action);
   try {
     return await recorded(context, workplace, action, async (subject) => {
-      const { actor, clock, signal } = context;
+      const { clock } = context;
       const signer = await requireSigner(context.config, clock.now());
       const identities = context.config.identityFile === undefined ? [] : await requireIdentities(context.config);
       // Those of a prune: neither a backup nor a rewrap nor a new hold may come in between.
       const locks: Lock[] = [];
       try {
-        for (const name of ["backup", "prune"]) locks.push(await acquireLock(workplace.repository.store, lockKey(database, name), { action: "backup shred", actor, clock, signal, waitMs: options.lockWaitMs ?? 0 }));
+        for (const name of ["backup", "prune"]) locks.push(await lockDatabase(context, workplace.repository, database, name, { action: "backup shred", waitMs: options.lockWaitMs }));
         const assertHeld = async (): Promise<void> => { for (const lock of locks) await lock.assertHeld(); };
         const result = await shred({ context, workplace, options, database, signer, identities }, assertHeld);
         subject["destroyed"] = String(result.destroyed);

@@ -4,7 +4,7 @@ import { newDigest } from "../pipeline/digest.ts";
 import type { Store } from "../store/store.ts";
 import { readSignedManifest } from "./authenticity.ts";
 import { readSignedKey } from "./key-sidecar.ts";
-import { backupFolder, backupKey, keyFile, manifestFile, signatureSuffix } from "./layout.ts";
+import { backupFolder, backupKey, keyFile, keyRecordFile, manifestFile, signatureSuffix } from "./layout.ts";
 import { type Manifest, type Part } from "./manifest.ts";
 import type { Repository } from "./repository.ts";
 import { putOnce, type SignedBytes } from "./signed-object.ts";
@@ -27,6 +27,8 @@ interface Gap {
   readonly manifest: Manifest;
   readonly signed: SignedBytes;
   readonly key: SignedBytes;
+  /** Who can open it since its last rewrap; undefined if it never was. */
+  readonly keyRecord: Buffer | undefined;
   /** Missing there, or of another size. */
   readonly parts: ReadonlySet<Part>;
   readonly keyDiffers: boolean;
@@ -72,6 +74,8 @@ export async function copyBackup(source: Repository, destination: Store, wanted:
   }
   const at = (file: string): string => backupKey(manifest.database, manifest.id, file);
   if (gap.keyDiffers) {
+    // It carries the coming signature: a copy that is killed here leaves a key that still fits one of the two.
+    if (gap.keyRecord) await destination.put(at(keyRecordFile), gap.keyRecord);
     await destination.put(at(keyFile), gap.key.bytes);
     await destination.put(at(keyFile + signatureSuffix), gap.key.signature);
   }
@@ -99,13 +103,15 @@ async function findGap(source: Repository, destination: Store, wanted: Manifest,
       details: { part: manifestFile },
     });
   }
-  const [signature, sidecar, sidecarSignature] = await Promise.all([read(manifestFile + signatureSuffix), read(keyFile), read(keyFile + signatureSuffix)]);
+  const [signature, sidecar, sidecarSignature, record] = await Promise.all([read(manifestFile + signatureSuffix), read(keyFile), read(keyFile + signatureSuffix), read(keyRecordFile)]);
+  const keyRecord = (await source.store.get(backupKey(database, id, keyRecordFile)))?.bytes;
   return {
     manifest,
     signed,
     key,
+    keyRecord,
     parts: lackingParts(manifest, sizes),
-    keyDiffers: sidecar?.equals(key.bytes) !== true || sidecarSignature?.equals(key.signature) !== true,
+    keyDiffers: sidecar?.equals(key.bytes) !== true || sidecarSignature?.equals(key.signature) !== true || (keyRecord !== undefined && record?.equals(keyRecord) !== true),
     signatureDiffers: signature?.equals(signed.signature) !== true,
     published: there !== undefined,
   };

@@ -28,7 +28,7 @@ export async function expectHoldsExactly(bench: FaultBench, ids: readonly string
     for (const file of [manifestFile, `${manifestFile}.sig`, "key.age", "key.age.sig", ...parts.map((part) => part.file)]) expected.add(join(folder, file));
   }
   const found = await place.list();
-  expect(found.filter((path) => !path.startsWith("timeline/") && !path.startsWith("ehr/locks/")).sort()).toEqual([...expected].sort());
+  expect(found.filter((path) => !path.startsWith("timeline/") && !path.startsWith("ehr/locks/") && path !== "ehr/index.jsonl").sort()).toEqual([...expected].sort());
   expect(found.filter((path) => /(?:^|\/)\.(?:tmp|lock)-/.test(path))).toEqual([]);
   expect(await place.unfinished()).toEqual([]);
   for (const path of found.filter((name) => name.startsWith("ehr/locks/"))) {

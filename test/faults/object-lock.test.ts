@@ -32,18 +32,19 @@ if (missing !== undefined) {
     );
   };
 
-  test("every object of a backup and of the timeline is retained, and no version of it can be deleted; locks are not, and leave one version", async () => {
+  test("every object of a backup and of the timeline is retained, and no version of it can be deleted; locks and the index are not, and leave one version", async () => {
     const bench = await scene().bucketBench(governance, { repository: "none", objectLock: true });
     const before = Date.now();
     await bench.ok("repository", "init");
     const { id } = (await bench.ok("backup", "--json")).json<{ id: string }>();
     await bench.ok("backup");
     const versions = await versionsIn(bench);
-    const [locks, kept] = [versions.filter(({ key }) => key.includes("/locks/")), versions.filter(({ key }) => !key.includes("/locks/"))];
+    const rewritten = ({ key }: { readonly key: string }): boolean => key.includes("/locks/") || key === "ehr/index.jsonl";
+    const [rewrites, kept] = [versions.filter(rewritten), versions.filter((version) => !rewritten(version))];
     expect(kept.filter(({ key }) => key.startsWith(`ehr/backups/${id}/`))).toHaveLength(9);
     expect(kept.filter(({ key }) => key.startsWith("timeline/"))).toHaveLength(3);
     expect(kept.filter(({ mode, until }) => mode !== "GOVERNANCE" || until < before + 86_400_000)).toEqual([]);
-    expect(locks.map(({ key, mode }) => [key, mode])).toEqual([["ehr/locks/backup.json", undefined]]);
+    expect(rewrites.map(({ key, mode }) => [key, mode])).toEqual([["ehr/index.jsonl", undefined], ["ehr/locks/backup.json", undefined]]);
 
     const { client } = await s3Server();
     const [manifest] = kept.filter(({ key }) => key.endsWith("/manifest.json"));

@@ -36,7 +36,7 @@ test("backups are made, held, looked at, pruned and released from the command li
   bench.env["HOLDFAST_RETENTION_REQUIRE_VERIFIED"] = "archive";
   const failed = await bench.run("backup", "--json");
   expect(failed.code).toBe(3);
-  expect(errorOf(failed)).toMatchObject({ code: "done-with-warnings", message: expect.stringMatching(/^ehr-\S+ was backed up, but pruning failed: the policy would remove 2 backups of ehr/) as unknown, details: { database: "ehr", prune: "refused" } });
+  expect(errorOf(failed)).toMatchObject({ code: "done-with-warnings", message: expect.stringMatching(/^ehr-\S+ was backed up, but pruning failed: the policy would remove 2 backups of ehr/) as unknown, details: { database: "ehr", failed: [{ step: "pruning", code: "refused" }] } });
   expect((await bench.ok("backup", "list", "--json")).json<unknown[]>()).toHaveLength(2);
 
   const wrong = await bench.run("backup", "hold", first.id, "--reason", "too late", "--json");
