@@ -77,7 +77,7 @@ export async function restoreIntoScratch(drill: DrillWork, identity: string, scr
     const { pid: adminPid } = await admin.row<{ pid: number }>("SELECT pg_backend_pid() AS pid");
     const options: RestoreOptions = { ...wholeBackup, choice: { id: manifest.id }, into: database };
     const work: RestoreWork = { context, workplace, server, admin, adminPid, manifest, identity, options, target: database, roleMarker: scratch.roleMarker };
-    await journal.essential(essentials.scratch, () => preflight(work), (checks) => ({ detail: `${scratch.description}; ${checks.map(({ detail }) => detail).join("; ")}`, compared: checks.length }));
+    await journal.essential(essentials.scratch, () => preflight(work), (checks) => ({ detail: checks.map(({ name, detail }) => `${name}: ${detail}`).join("; "), compared: checks.length }));
     await journal.phase("restore", partNamed(manifest, "data").plainBytes, () =>
       journal.essential(essentials.restore, () => saidByServer(async () => {
         await createMissingRoles(work);
