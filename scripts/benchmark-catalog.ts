@@ -66,23 +66,24 @@ async function fill(store: Store, signer: Signer): Promise<void> {
 }
 
 /** Wall seconds and largest resident set in MB of one run of a command; its answer must name all backups. */
-async function measure(folder: string, env: Record<string, string>, args: readonly string[], expected: number): Promise<{ wall: number; rss: number }> {
+async function measure(folder: string, env: Record<string, string>, args: readonly string[]): Promise<{ wall: number; rss: number }> {
   const file = join(folder, "time");
   const { stdout } = await execa("/usr/bin/time", ["-f", "%e %M", "-o", file, join(root, "bin", "run.js"), ...args], { env, maxBuffer: 2 ** 30 });
-  const answer = JSON.parse(stdout) as unknown[];
-  if (answer.length !== expected) throw new Error(`${args.join(" ")} named ${answer.length} backups of ${expected}`);
+  const answer = JSON.parse(stdout) as unknown[] | { readonly keep: unknown[]; readonly remove: unknown[] };
+  const named = Array.isArray(answer) ? answer.length : answer.keep.length + answer.remove.length;
+  if (named !== backups) throw new Error(`${args.join(" ")} named ${named} backups of ${backups}`);
   const [wall = 0, kilobytes = 0] = (await readFile(file, "utf8")).trim().split("\n").at(-1)?.split(" ").map(Number) ?? [];
   return { wall, rss: kilobytes / 1024 };
 }
 
 interface Row { readonly store: string; readonly what: string; readonly wall: number; readonly rss: number }
 
-async function series(folder: string, env: Record<string, string>, store: string, what: string, times: number): Promise<Row> {
+async function series(folder: string, env: Record<string, string>, store: string, what: string, args: readonly string[], times: number): Promise<Row> {
   const measured: { wall: number; rss: number }[] = [];
-  for (let run = 0; run < times; run += 1) measured.push(await measure(folder, env, ["backup", "list", "--json"], backups));
+  for (let run = 0; run < times; run += 1) measured.push(await measure(folder, env, [...args, "--json"]));
   const walls = measured.map(({ wall }) => wall).sort((a, b) => a - b);
-  const row = { store, what, wall: walls[Math.floor(walls.length / 2)] ?? Number.NaN, rss: Math.max(...measured.map(({ rss }) => rss)) };
-  process.stderr.write(`${store}, ${what}: ${row.wall} s, ${row.rss.toFixed(0)} MB\n`);
+  const row = { store, what: `${args.join(" ")}, ${what}`, wall: walls[Math.floor(walls.length / 2)] ?? Number.NaN, rss: Math.max(...measured.map(({ rss }) => rss)) };
+  process.stderr.write(`${store}, ${row.what}: ${row.wall} s, ${row.rss.toFixed(0)} MB\n`);
   return row;
 }
 
@@ -95,20 +96,22 @@ async function timed<T>(work: () => Promise<T>): Promise<number> {
 async function benchmark(name: string, folder: string, env: Record<string, string>, repository: Repository, signer: Signer): Promise<Row[]> {
   const { store } = repository;
   await fill(store, signer);
-  const without = await series(folder, env, name, "without an index", 1);
+  const list = ["backup", "list"];
+  const prune = ["backup", "prune", "--dry-run"];
+  const without = [await series(folder, env, name, "without an index", list, 1), await series(folder, env, name, "without an index", prune, 1)];
   const build = await timed(() => refreshIndex(repository, "ehr", signer));
-  const withIndex = await series(folder, env, name, "with the index", runs);
+  const withIndex = [await series(folder, env, name, "with the index", list, runs), await series(folder, env, name, "with the index", prune, runs)];
   const index = (await store.head(indexKey("ehr")))?.bytes ?? 0;
   const refresh = await timed(() => refreshIndex(repository, "ehr", signer));
   process.stderr.write(`${name}: the index has ${(index / 1e6).toFixed(1)} MB, made in ${build.toFixed(1)} s, looked through in ${refresh.toFixed(1)} s\n`);
-  return [without, withIndex, { store: name, what: `making the index, ${(index / 1e6).toFixed(1)} MB`, wall: build, rss: Number.NaN }, { store: name, what: "finding it true", wall: refresh, rss: Number.NaN }];
+  return [...without, ...withIndex, { store: name, what: `making the index, ${(index / 1e6).toFixed(1)} MB`, wall: build, rss: Number.NaN }, { store: name, what: "finding it true", wall: refresh, rss: Number.NaN }];
 }
 
 function report(rows: readonly Row[]): string {
   const lines = rows.map(({ store, what, wall, rss }) => `| ${store} | ${what} | ${wall.toFixed(1)} s | ${Number.isNaN(rss) ? "-" : `${rss.toFixed(0)} MB`} |`);
   return `## Many backups
 
-${new Date().toISOString().slice(0, 10)}, ${backups} backups of one database with ${flags.tables} tables and ${parts.length} parts each: ${backups * 9} objects. \`backup list --json\`, a process each; Ceph RADOS
+${new Date().toISOString().slice(0, 10)}, ${backups} backups of one database with ${flags.tables} tables and ${parts.length} parts each: ${backups * 9} objects. Each command with \`--json\`, a process each; Ceph RADOS
 gateway on loopback (memory store), on the same cores. Made by \`npm run build && node scripts/benchmark-catalog.ts --backups ${backups}\`.
 
 | repository | | wall | peak RSS |
@@ -139,7 +142,7 @@ async function run(): Promise<void> {
       const repository = await openRepository(store, trusted);
       const env = {
         PATH: `${join(root, "node_modules", ".bin")}:${process.env["PATH"] ?? ""}`, DATABASE_URL: "postgresql:///ehr", HOLDFAST_DATABASE: "ehr", HOLDFAST_REPOSITORY: url, HOLDFAST_RECIPIENTS: keys.recipient,
-        HOLDFAST_SIGNING_KEY_FILE: keys.files.signingKey, HOLDFAST_STATE_DIR: join(folder, "state"), ...aws,
+        HOLDFAST_SIGNING_KEY_FILE: keys.files.signingKey, HOLDFAST_STATE_DIR: join(folder, "state"), HOLDFAST_RETENTION_DAILY: "31", HOLDFAST_RETENTION_MONTHLY: "24", ...aws,
       };
       rows.push(...(await benchmark(name, folder, env, repository, signer)));
       await store.close();

@@ -155,8 +155,8 @@ async function lockingStore({ repository: { store } }: Workplace): Promise<Locki
 
 function shown({ keep, remove }: Decisions, { entries }: RetentionFacts): { keep: PrunedBackup[]; remove: PrunedBackup[] } {
   const row = ({ backup, reasons }: Decision): PrunedBackup => {
-    const manifest = entries.get(backup.id)?.manifest;
-    return { id: backup.id, label: backup.label, snapshotAt: backup.snapshotAt, bytes: manifest === undefined ? null : storedBytes(manifest), reasons };
+    const summary = entries.get(backup.id)?.summary;
+    return { id: backup.id, label: backup.label, snapshotAt: backup.snapshotAt, bytes: summary === undefined ? null : storedBytes(summary), reasons };
   };
   return { keep: keep.map(row), remove: remove.map(row) };
 }

@@ -2,9 +2,9 @@
 import { decode, type TimelineEntry } from "../audit/entry.ts";
 import { isInForce, readHolds } from "../catalog/holds.ts";
 import { checkpointsFolder } from "../catalog/layout.ts";
-import { type CatalogEntry, listBackups } from "../catalog/listing.ts";
 import { signerOf } from "../catalog/signatures.ts";
 import { isValidAt } from "../catalog/signer-window.ts";
+import { listSummaries, type SummaryEntry } from "../catalog/summaries.ts";
 import type { RetainedBackup, Verification, VerificationLevel } from "../retention/backup.ts";
 import { verificationLevels } from "../retention/backup.ts";
 import type { Situation } from "../retention/decide.ts";
@@ -13,19 +13,19 @@ import type { Workplace } from "./context.ts";
 export interface RetentionFacts extends Situation {
   /** Without the store's object locks, which are asked for only where they decide. */
   readonly backups: readonly RetainedBackup[];
-  readonly entries: ReadonlyMap<string, CatalogEntry>;
+  readonly entries: ReadonlyMap<string, SummaryEntry>;
 }
 
 export async function gatherFacts(workplace: Workplace, database: string, now: Date): Promise<RetentionFacts> {
   const { repository } = workplace;
-  const entries = await listBackups(repository, database);
+  const { entries } = await listSummaries(repository, database);
   const [history, holds, checkpoints] = await Promise.all([readHistory(workplace, database), readHolds(repository, database), readCheckpoints(workplace, entries, database)]);
-  const backups = entries.map(({ id, manifest, problem }): RetainedBackup => {
+  const backups = entries.map(({ id, summary, problem }): RetainedBackup => {
     const hold = holds.get(id)?.hold ?? null;
     return {
       id, database,
-      label: manifest?.label ?? null,
-      snapshotAt: manifest === undefined ? timeOf(id) : new Date(manifest.snapshotAt),
+      label: summary?.label ?? null,
+      snapshotAt: summary === undefined ? timeOf(id) : new Date(summary.snapshotAt),
       problem: problem?.message ?? null,
       verification: history.verifications.get(id) ?? { state: "never" },
       proved: history.proved.get(id) ?? null,
@@ -93,7 +93,7 @@ function levelOf(text: string | undefined): VerificationLevel {
 }
 
 /** Every checkpoint that names a backup protects it, also one that we cannot read otherwise: it errs towards keeping. */
-async function readCheckpoints({ repository: { store } }: Workplace, entries: readonly CatalogEntry[], database: string): Promise<Map<string, string>> {
+async function readCheckpoints({ repository: { store } }: Workplace, entries: readonly SummaryEntry[], database: string): Promise<Map<string, string>> {
   const folder = checkpointsFolder(database);
   const protectedIds = new Map<string, string>();
   for await (const { key } of store.list(folder)) {

@@ -92,6 +92,6 @@ export function partNamed(manifest: Manifest, name: string): Part {
 }
 
 /** Bytes of all parts as stored. */
-export function storedBytes(manifest: Manifest): number {
+export function storedBytes(manifest: Pick<Manifest, "parts">): number {
   return manifest.parts.reduce((sum, { bytes }) => sum + bytes, 0);
 }
