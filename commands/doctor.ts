@@ -1,4 +1,4 @@
-import { diagnose, type DoctorCheck } from "../src/app/doctor.ts";
+import { diagnose, type DoctorCheck } from "../src/app/doctor/doctor.ts";
 import { BaseCommand } from "../src/cli/base-command.ts";
 import { renderDiagnosis } from "../src/cli/doctor-view.ts";
 

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { generateKeys } from "../src/app/generate-keys.ts";
+import { generateKeys } from "../src/app/keys/generate-keys.ts";
 import { backupId, backupKey, indexKey, manifestFile, signatureSuffix } from "../src/catalog/layout.ts";
 import { type Manifest, serializeManifest } from "../src/catalog/manifest.ts";
 import { initRepository, openRepository, type Repository } from "../src/catalog/repository.ts";

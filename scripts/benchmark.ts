@@ -12,7 +12,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { generateKeys } from "../src/app/generate-keys.ts";
+import { generateKeys } from "../src/app/keys/generate-keys.ts";
 import { serverBinaries } from "../src/postgres/binaries.ts";
 import { type Cluster, startCluster } from "../src/postgres/cluster.ts";
 import { runScript } from "../src/postgres/session.ts";

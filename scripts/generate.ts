@@ -6,7 +6,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { generatedFiles } from "../src/config/reference.ts";
-import { evidenceSchemaFile } from "../src/drill/schema.ts";
+import { evidenceSchemaFile } from "../src/drill/evidence/schema.ts";
 
 const root = join(import.meta.dirname, "..");
 const check = process.argv.includes("--check");

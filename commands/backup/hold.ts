@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { holdBackup } from "../../src/app/hold-backup.ts";
+import { holdBackup } from "../../src/app/backup/hold-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseInstant } from "../../src/cli/choice.ts";
 import { backupIdArg, holdReasonFlag, lockWaitFlag } from "../../src/cli/flags.ts";

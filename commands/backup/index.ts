@@ -1,7 +1,7 @@
 import * as Flags from "@oclif/core/flags";
 
-import { copyFollowUps } from "../../src/app/after-backup.ts";
-import { backUpAndPrune } from "../../src/app/back-up-and-prune.ts";
+import { copyFollowUps } from "../../src/app/backup/after-backup.ts";
+import { backUpAndPrune } from "../../src/app/backup/back-up-and-prune.ts";
 import { type BackupJson, backupJson, rowsOf } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";

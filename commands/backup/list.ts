@@ -1,4 +1,4 @@
-import { listDatabaseBackups } from "../../src/app/show-backups.ts";
+import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
 import { type BackupJson, backupJson } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, fromFlag } from "../../src/cli/flags.ts";

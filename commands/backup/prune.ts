@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { pruneBackups } from "../../src/app/prune-backups.ts";
+import { pruneBackups } from "../../src/app/backup/prune-backups.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, lockWaitFlag, pruneFromFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { type PruneJson, pruneJson, renderPrune, summarizePrune } from "../../src/cli/prune-view.ts";

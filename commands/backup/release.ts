@@ -1,4 +1,4 @@
-import { releaseBackup } from "../../src/app/hold-backup.ts";
+import { releaseBackup } from "../../src/app/backup/hold-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { backupIdArg, holdReasonFlag, lockWaitFlag } from "../../src/cli/flags.ts";
 import { type HoldJson, holdJson, renderHold } from "../../src/cli/hold-view.ts";

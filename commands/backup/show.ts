@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { showBackup } from "../../src/app/show-backups.ts";
+import { showBackup } from "../../src/app/backup/show-backups.ts";
 import { backupJson, renderBackup } from "../../src/cli/backup-view.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseChoice } from "../../src/cli/choice.ts";

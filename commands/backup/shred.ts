@@ -1,7 +1,7 @@
 import * as Flags from "@oclif/core/flags";
 import * as Args from "@oclif/core/args";
 
-import { shredBackup } from "../../src/app/shred-backup.ts";
+import { shredBackup } from "../../src/app/keys/shred-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { renderShred, shredJson, type ShredJson } from "../../src/cli/keys-view.ts";

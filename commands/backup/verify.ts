@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { verifyBackups, type Verdict } from "../../src/app/verify-backup.ts";
+import { verifyBackups, type Verdict } from "../../src/app/backup/verify-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseChoice } from "../../src/cli/choice.ts";
 import { asOfFlag, backupArg, databaseFlag, fromFlag } from "../../src/cli/flags.ts";

@@ -1,4 +1,4 @@
-import { validateConfiguration, type Validation } from "../../src/app/validate-configuration.ts";
+import { validateConfiguration, type Validation } from "../../src/app/doctor/validate-configuration.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 
 export default class ConfigValidate extends BaseCommand {

@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { certifyDrill, defaultStatement } from "../../src/app/certify-drill.ts";
+import { certifyDrill, defaultStatement } from "../../src/app/drill/certify-drill.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseDrill } from "../../src/cli/choice.ts";
 import { databaseFlag, drillArg, reasonFlag } from "../../src/cli/flags.ts";

@@ -1,4 +1,4 @@
-import { cleanDrills, type CleanResult } from "../../src/app/clean-drills.ts";
+import { cleanDrills, type CleanResult } from "../../src/app/drill/clean-drills.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { renderClean, requireClean } from "../../src/cli/drill-result.ts";
 import { databaseFlag } from "../../src/cli/flags.ts";

@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { showLedger } from "../../src/app/show-drills.ts";
+import { showLedger } from "../../src/app/drill/show-drills.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseInstant } from "../../src/cli/choice.ts";
 import { type LedgerJson, ledgerJson, renderLedger } from "../../src/cli/drill-view.ts";

@@ -1,4 +1,4 @@
-import { listDatabaseDrills } from "../../src/app/show-drills.ts";
+import { listDatabaseDrills } from "../../src/app/drill/show-drills.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { type DrillJson, drillJson, renderDrills } from "../../src/cli/drill-view.ts";
 import { databaseFlag } from "../../src/cli/flags.ts";

@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { runDrill } from "../../src/app/run-drill.ts";
+import { runDrill } from "../../src/app/drill/run-drill.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseDrillChoice } from "../../src/cli/choice.ts";
 import { type DrillJson, drillJson, renderDrillResult } from "../../src/cli/drill-result.ts";

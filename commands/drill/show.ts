@@ -1,4 +1,4 @@
-import { showDrill } from "../../src/app/show-drills.ts";
+import { showDrill } from "../../src/app/drill/show-drills.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseDrill } from "../../src/cli/choice.ts";
 import { drillJson, renderDrill } from "../../src/cli/drill-view.ts";

@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { checkBackupKeys } from "../../src/app/check-keys.ts";
+import { checkBackupKeys } from "../../src/app/keys/check-keys.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, minimumRecipientsFlag } from "../../src/cli/flags.ts";
 import { type KeyVerdictJson, keyVerdictJson, renderKeyVerdicts } from "../../src/cli/keys-view.ts";

@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { generateKeys, type GeneratedKeys } from "../../src/app/generate-keys.ts";
+import { generateKeys, type GeneratedKeys } from "../../src/app/keys/generate-keys.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 
 export default class KeysGenerate extends BaseCommand {

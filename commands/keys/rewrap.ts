@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { rewrapKeys } from "../../src/app/rewrap-keys.ts";
+import { rewrapKeys } from "../../src/app/keys/rewrap-keys.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, lockWaitFlag, minimumRecipientsFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { renderRewrap, type RewrapJson, rewrapJson } from "../../src/cli/keys-view.ts";

@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { type CheckReport, checkRepository } from "../../src/app/check-repository.ts";
+import { type CheckReport, checkRepository } from "../../src/app/repository/check-repository.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { checkFailure, renderCheck } from "../../src/cli/check-view.ts";
 import { parseGrace } from "../../src/cli/grace.ts";

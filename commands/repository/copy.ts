@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { copyRepository, type CopyResult } from "../../src/app/copy-repository.ts";
+import { copyRepository, type CopyResult } from "../../src/app/repository/copy-repository.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { copyChoice, renderCopy } from "../../src/cli/copy-view.ts";
 import { databaseFlag, fromFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";

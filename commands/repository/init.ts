@@ -1,4 +1,4 @@
-import { initialiseRepository } from "../../src/app/initialise-repository.ts";
+import { initialiseRepository } from "../../src/app/repository/initialise-repository.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 
 export default class RepositoryInit extends BaseCommand {

@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { restoreBackup, type RestoreResult } from "../../src/app/restore-backup.ts";
+import { restoreBackup, type RestoreResult } from "../../src/app/restore/restore-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseChoice } from "../../src/cli/choice.ts";
 import { asOfFlag, backupArg, confirmFlag, databaseFlag, drainFlag, fromFlag, reasonFlag } from "../../src/cli/flags.ts";

@@ -1,6 +1,6 @@
 import * as Flags from "@oclif/core/flags";
 
-import { undoSwap, type UndoResult } from "../../src/app/undo-swap.ts";
+import { undoSwap, type UndoResult } from "../../src/app/restore/undo-swap.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { confirmFlag, databaseFlag, drainFlag, reasonFlag } from "../../src/cli/flags.ts";
 

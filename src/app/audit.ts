@@ -4,7 +4,7 @@ import type { Range } from "../audit/select.ts";
 import { type TimelineReport, verifyTimeline } from "../audit/verify.ts";
 import { partsOfDrillId } from "../catalog/layout.ts";
 import { databasesIn, type Repository } from "../catalog/repository.ts";
-import { type DrillsReport, type RecordedDrill, verifyDrills } from "../drill/verify-evidence.ts";
+import { type DrillsReport, type RecordedDrill, verifyDrills } from "../drill/evidence/verify-evidence.ts";
 import { HoldfastError } from "../errors.ts";
 import { type Context, openWorkplace, type Workplace } from "./context.ts";
 

@@ -1,5 +1,5 @@
 /** What a check of the repository found, for people, and as the failure that damage is. */
-import type { CheckReport, Finding } from "../app/findings.ts";
+import type { CheckReport, Finding } from "../app/repository/findings.ts";
 import { HoldfastError } from "../errors.ts";
 import { formatBytes, formatCount, formatSeconds, printable, readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";

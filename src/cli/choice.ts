@@ -1,6 +1,6 @@
 /** How operators say which backup they mean. */
-import type { DrillChoice } from "../app/choose-for-drill.ts";
-import type { DrillName } from "../app/show-drills.ts";
+import type { DrillChoice } from "../app/drill/choose-for-drill.ts";
+import type { DrillName } from "../app/drill/show-drills.ts";
 import type { BackupChoice } from "../catalog/choice.ts";
 import { HoldfastError } from "../errors.ts";
 

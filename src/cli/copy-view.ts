@@ -1,5 +1,5 @@
 /** A copy's choice as flags say it, and its result for people. */
-import type { CopyChoice, CopyResult } from "../app/copy-repository.ts";
+import type { CopyChoice, CopyResult } from "../app/repository/copy-repository.ts";
 import { parseInstant } from "./choice.ts";
 import { formatBytes, formatCount, formatSeconds } from "../text/format.ts";
 

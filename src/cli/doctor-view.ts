@@ -1,4 +1,4 @@
-import type { DoctorCheck } from "../app/doctor.ts";
+import type { DoctorCheck } from "../app/doctor/doctor.ts";
 import { readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 

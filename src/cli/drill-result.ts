@@ -1,7 +1,7 @@
 /** What `drill restore` and `drill clean` answer. */
-import type { CleanResult } from "../app/clean-drills.ts";
-import type { DrillResult } from "../app/conclude-drill.ts";
-import type { Evidence } from "../drill/evidence.ts";
+import type { CleanResult } from "../app/drill/clean-drills.ts";
+import type { DrillResult } from "../app/drill/conclude-drill.ts";
+import type { Evidence } from "../drill/evidence/evidence.ts";
 import { HoldfastError } from "../errors.ts";
 import { formatCount, formatSeconds, readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";

@@ -1,8 +1,8 @@
 /** A drill as `--json` shows it and as a row or a page for people; the ledger of drills. */
-import type { DatabaseLedger, DrillRecord } from "../app/show-drills.ts";
-import type { Certification } from "../drill/certification.ts";
-import type { Evidence, Verdict } from "../drill/evidence.ts";
-import type { LedgerDrill, LedgerRow } from "../drill/ledger.ts";
+import type { DatabaseLedger, DrillRecord } from "../app/drill/show-drills.ts";
+import type { Certification } from "../drill/evidence/certification.ts";
+import type { Evidence, Verdict } from "../drill/evidence/evidence.ts";
+import type { LedgerDrill, LedgerRow } from "../drill/evidence/ledger.ts";
 import { formatBytes, formatSeconds, printable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 

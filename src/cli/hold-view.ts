@@ -1,5 +1,5 @@
 /** A hold as a script and as a person reads it. */
-import type { HoldResult } from "../app/hold-backup.ts";
+import type { HoldResult } from "../app/backup/hold-backup.ts";
 
 export interface HoldJson {
   readonly id: string;

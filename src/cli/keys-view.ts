@@ -1,8 +1,8 @@
 /** Keys as `--json` shows them and as people read them. */
-import type { KeyVerdict } from "../app/check-keys.ts";
-import { told, type Told } from "../app/key-failures.ts";
-import type { Rewrapped, RewrapResult } from "../app/rewrap-keys.ts";
-import type { ShredResult } from "../app/shred-backup.ts";
+import type { KeyVerdict } from "../app/keys/check-keys.ts";
+import { told, type Told } from "../app/keys/key-failures.ts";
+import type { Rewrapped, RewrapResult } from "../app/keys/rewrap-keys.ts";
+import type { ShredResult } from "../app/keys/shred-backup.ts";
 import { formatCount } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 

@@ -1,5 +1,5 @@
 /** What a prune decided, and what became of it, as a script and as a person reads it. */
-import type { PrunedBackup, PruneResult } from "../app/prune-backups.ts";
+import type { PrunedBackup, PruneResult } from "../app/backup/prune-backups.ts";
 import { formatBytes, formatCount } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 

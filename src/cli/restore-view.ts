@@ -1,4 +1,4 @@
-import type { RestoreResult } from "../app/restore-backup.ts";
+import type { RestoreResult } from "../app/restore/restore-backup.ts";
 import { HoldfastError } from "../errors.ts";
 import { shellWord } from "../process/shell-word.ts";
 import { formatCount, formatSeconds, readable } from "../text/format.ts";

@@ -1,5 +1,5 @@
 /** Verdicts of a verification as one error: every backup that failed is named, not the first one only. */
-import type { Verdict } from "../app/verify-backup.ts";
+import type { Verdict } from "../app/backup/verify-backup.ts";
 import { HoldfastError } from "../errors.ts";
 
 export function failedVerdicts(verdicts: readonly Verdict[]): HoldfastError | undefined {

@@ -1,8 +1,8 @@
 /** What a drill has found out so far: its checks and its clock. Whatever ends it, nothing that did not run counts as passed. */
 import { HoldfastError, messageOf } from "../errors.ts";
 import { type Reporter, runStep } from "../ports.ts";
-import { type Finding, runCheck } from "./check.ts";
-import type { DrillCheck, DrillPhase } from "./evidence.ts";
+import { type Finding, runCheck } from "./checks/check.ts";
+import type { DrillCheck, DrillPhase } from "./evidence/evidence.ts";
 
 /** Thrown when a check that all others rest on did not pass; what it found stands in the journal. */
 export class DrillStopped extends Error {

@@ -1,6 +1,6 @@
 /** What follows from a drill's findings: the verdict in a sentence, whether the objectives were met, and what has to be mended. */
 import type { DrillSettings } from "../config/drill-settings.ts";
-import type { DrillCheck, Evidence, Verdict } from "./evidence.ts";
+import type { DrillCheck, Evidence, Verdict } from "./evidence/evidence.ts";
 import type { PlannedCheck } from "./journal.ts";
 
 type Objective = Evidence["rto"];

@@ -132,14 +132,14 @@ class S3Store implements LockingStore, VersionedStore {
         if (httpStatusOf(error) === 404) return undefined;
         throw error;
       }
-      return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0), tag: tagOf(found.ETag) };
+      return { key, bytes: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0), tag: found.ETag && bareTag(found.ETag) };
     });
   }
 
   async *list(prefix: string, { after, named }: ListOptions = {}): AsyncGenerator<StoredObject, void, undefined> {
     for await (const { Contents: objects = [] } of this.#pages(prefix, false, after)) {
       for (const { Key: key, Size: bytes, LastModified: modified, ETag: etag } of objects) {
-        if (key !== undefined && isNamed(key, named)) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0), tag: tagOf(etag) };
+        if (key !== undefined && isNamed(key, named)) yield { key: key.slice(this.#prefix.length), bytes: bytes ?? 0, modified: modified ?? new Date(0), tag: etag && bareTag(etag) };
       }
     }
   }
@@ -289,10 +289,6 @@ class S3Store implements LockingStore, VersionedStore {
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
   }
-}
-
-function tagOf(etag: string | undefined): string | undefined {
-  return etag === undefined ? undefined : bareTag(etag);
 }
 
 function versionOf(etag: string | undefined, key: string): string {

@@ -8,10 +8,10 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 
-import { removeLeftovers } from "../../src/drill/leftovers.ts";
-import { dockerProvider, type DockerOptions } from "../../src/drill/scratch-docker.ts";
-import { localProvider } from "../../src/drill/scratch-local.ts";
-import type { Scratch, ScratchRequest } from "../../src/drill/scratch.ts";
+import { removeLeftovers } from "../../src/drill/scratch/leftovers.ts";
+import { dockerProvider, type DockerOptions } from "../../src/drill/scratch/docker-scratch.ts";
+import { localProvider } from "../../src/drill/scratch/local-scratch.ts";
+import type { Scratch, ScratchRequest } from "../../src/drill/scratch/scratch.ts";
 import { allServerBinaries } from "../../src/postgres/binaries.ts";
 import { openSession } from "../../src/postgres/session.ts";
 import { docker, label } from "../harness/containers.ts";

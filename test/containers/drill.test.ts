@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 
-import type { CleanResult } from "../../src/app/clean-drills.ts";
+import type { CleanResult } from "../../src/app/drill/clean-drills.ts";
 import type { DrillJson } from "../../src/cli/drill-result.ts";
 import { serverBinaries } from "../../src/postgres/binaries.ts";
 import { startCluster } from "../../src/postgres/cluster.ts";

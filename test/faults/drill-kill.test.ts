@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import type { CleanResult } from "../../src/app/clean-drills.ts";
+import type { CleanResult } from "../../src/app/drill/clean-drills.ts";
 import type { DrillJson } from "../../src/cli/drill-view.ts";
 import { startCluster } from "../../src/postgres/cluster.ts";
 import { openSession, type SessionTarget } from "../../src/postgres/session.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-import { generateKeys } from "../../src/app/generate-keys.ts";
+import { generateKeys } from "../../src/app/keys/generate-keys.ts";
 import { expectFault } from "./leftovers.ts";
 import { type FaultBench, useScene } from "./scene.ts";
 

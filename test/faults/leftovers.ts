@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, inject } from "vitest";
 
 import { readAudit } from "../../src/app/audit.ts";
-import { verifyBackups } from "../../src/app/verify-backup.ts";
+import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { manifestFile } from "../../src/catalog/layout.ts";
 import { parseManifest } from "../../src/catalog/manifest.ts";
 import { type ErrorCode, errorTable } from "../../src/errors.ts";

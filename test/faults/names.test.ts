@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
-import { createBackup } from "../../src/app/create-backup.ts";
-import { generateKeys } from "../../src/app/generate-keys.ts";
-import { initialiseRepository } from "../../src/app/initialise-repository.ts";
-import { restoreBackup } from "../../src/app/restore-backup.ts";
-import { verifyBackups } from "../../src/app/verify-backup.ts";
+import { createBackup } from "../../src/app/backup/create-backup.ts";
+import { generateKeys } from "../../src/app/keys/generate-keys.ts";
+import { initialiseRepository } from "../../src/app/repository/initialise-repository.ts";
+import { restoreBackup } from "../../src/app/restore/restore-backup.ts";
+import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { identifier, literal } from "../../src/postgres/session.ts";
 import { createDatabase, dropDatabase, runSql, urlOf, withSession } from "../harness/postgres.ts";
 import { contextOf } from "./scene.ts";

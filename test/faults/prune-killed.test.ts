@@ -5,9 +5,9 @@ import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { pruneBackups } from "../../src/app/prune-backups.ts";
-import { listDatabaseBackups } from "../../src/app/show-backups.ts";
-import { verifyBackups } from "../../src/app/verify-backup.ts";
+import { pruneBackups } from "../../src/app/backup/prune-backups.ts";
+import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
+import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { identifier } from "../../src/postgres/session.ts";
 import { history, retentionOf } from "../harness/backups.ts";
 import { bench } from "../harness/context.ts";

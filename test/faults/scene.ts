@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, inject } from "vitest";
 
 import type { Context } from "../../src/app/context.ts";
-import { createBackup } from "../../src/app/create-backup.ts";
-import { generateKeys } from "../../src/app/generate-keys.ts";
-import { initialiseRepository } from "../../src/app/initialise-repository.ts";
+import { createBackup } from "../../src/app/backup/create-backup.ts";
+import { generateKeys } from "../../src/app/keys/generate-keys.ts";
+import { initialiseRepository } from "../../src/app/repository/initialise-repository.ts";
 import type { Manifest } from "../../src/catalog/manifest.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { Event } from "../../src/ports.ts";

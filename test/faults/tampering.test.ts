@@ -2,9 +2,9 @@ import { cp, readFile, readdir, rm, truncate, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 
-import { restoreBackup } from "../../src/app/restore-backup.ts";
-import { listDatabaseBackups } from "../../src/app/show-backups.ts";
-import { verifyBackups, type VerifyLevel } from "../../src/app/verify-backup.ts";
+import { restoreBackup } from "../../src/app/restore/restore-backup.ts";
+import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
+import { verifyBackups, type VerifyLevel } from "../../src/app/backup/verify-backup.ts";
 import { generateSigningKey, loadSigner } from "../../src/catalog/signatures.ts";
 import { HoldfastError } from "../../src/errors.ts";
 import { expectFault, expectNothingRuns } from "./leftovers.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 
-import { generateKeys } from "../../src/app/generate-keys.ts";
+import { generateKeys } from "../../src/app/keys/generate-keys.ts";
 
 export interface Outcome {
   readonly code: number;

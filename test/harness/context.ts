@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 
 import { type Context, databaseNamed, openWorkplace, reachTarget, requireIdentities } from "../../src/app/context.ts";
-import { createBackup } from "../../src/app/create-backup.ts";
-import { generateKeys } from "../../src/app/generate-keys.ts";
-import { initialiseRepository } from "../../src/app/initialise-repository.ts";
-import { openBackupKey } from "../../src/app/open-part.ts";
-import { restoreBackup, type RestoreOptions, type RestoreResult, type RestoreWork } from "../../src/app/restore-backup.ts";
+import { createBackup } from "../../src/app/backup/create-backup.ts";
+import { generateKeys } from "../../src/app/keys/generate-keys.ts";
+import { initialiseRepository } from "../../src/app/repository/initialise-repository.ts";
+import { openBackupKey } from "../../src/app/backup/open-part.ts";
+import { restoreBackup, type RestoreOptions, type RestoreResult, type RestoreWork } from "../../src/app/restore/restore-backup.ts";
 import { backupKey, manifestFile, signatureSuffix } from "../../src/catalog/layout.ts";
 import { type Manifest, serializeManifest } from "../../src/catalog/manifest.ts";
 import { loadSigner } from "../../src/catalog/signatures.ts";

@@ -2,7 +2,7 @@
 import { execa } from "execa";
 import { hostname } from "node:os";
 
-import type { ScratchRequest } from "../../src/drill/scratch.ts";
+import type { ScratchRequest } from "../../src/drill/scratch/scratch.ts";
 
 const expires = new Date(Date.now() + 3_600_000);
 

@@ -2,12 +2,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { DrillChoice } from "../../src/app/choose-for-drill.ts";
-import { runDrill } from "../../src/app/run-drill.ts";
+import type { DrillChoice } from "../../src/app/drill/choose-for-drill.ts";
+import { runDrill } from "../../src/app/drill/run-drill.ts";
 import type { DrillSettings } from "../../src/config/drill-settings.ts";
-import { type Evidence, parseEvidence } from "../../src/drill/evidence.ts";
-import type { Scratch, ScratchProvider } from "../../src/drill/scratch.ts";
-import { serverProvider } from "../../src/drill/scratch-server.ts";
+import { type Evidence, parseEvidence } from "../../src/drill/evidence/evidence.ts";
+import type { Scratch, ScratchProvider } from "../../src/drill/scratch/scratch.ts";
+import { serverProvider } from "../../src/drill/scratch/server-scratch.ts";
 import { HoldfastError } from "../../src/errors.ts";
 import { parseDatabaseUrl } from "../../src/postgres/connection.ts";
 import { openSession } from "../../src/postgres/session.ts";

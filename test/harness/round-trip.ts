@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 
 import type { Context } from "../../src/app/context.ts";
-import { createBackup } from "../../src/app/create-backup.ts";
-import { generateKeys } from "../../src/app/generate-keys.ts";
-import { initialiseRepository } from "../../src/app/initialise-repository.ts";
-import { restoreBackup, type RestoreResult } from "../../src/app/restore-backup.ts";
-import { verifyBackups } from "../../src/app/verify-backup.ts";
+import { createBackup } from "../../src/app/backup/create-backup.ts";
+import { generateKeys } from "../../src/app/keys/generate-keys.ts";
+import { initialiseRepository } from "../../src/app/repository/initialise-repository.ts";
+import { restoreBackup, type RestoreResult } from "../../src/app/restore/restore-backup.ts";
+import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import type { Manifest } from "../../src/catalog/manifest.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { dropDatabase, urlOf } from "./postgres.ts";

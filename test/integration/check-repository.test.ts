@@ -7,11 +7,11 @@ import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { readAudit } from "../../src/app/audit.ts";
-import { type CheckOptions, checkRepository } from "../../src/app/check-repository.ts";
+import { type CheckOptions, checkRepository } from "../../src/app/repository/check-repository.ts";
 import { openWorkplace } from "../../src/app/context.ts";
-import type { CheckReport, Finding } from "../../src/app/findings.ts";
+import type { CheckReport, Finding } from "../../src/app/repository/findings.ts";
 import { openConfiguredStore } from "../../src/app/open-configured-store.ts";
-import { verifyBackups } from "../../src/app/verify-backup.ts";
+import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { writeKeySidecar } from "../../src/catalog/key-sidecar.ts";
 import { backupKey, indexKey, lockKey } from "../../src/catalog/layout.ts";
 import type { Manifest } from "../../src/catalog/manifest.ts";

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import { checkSpace, diagnose, type DoctorCheck } from "../../src/app/doctor.ts";
-import { Area } from "../../src/app/doctor-area.ts";
-import { checkKeys } from "../../src/app/doctor-keys.ts";
-import { generateKeys } from "../../src/app/generate-keys.ts";
+import { checkSpace, diagnose, type DoctorCheck } from "../../src/app/doctor/doctor.ts";
+import { Area } from "../../src/app/doctor/doctor-area.ts";
+import { checkKeys } from "../../src/app/doctor/doctor-keys.ts";
+import { generateKeys } from "../../src/app/keys/generate-keys.ts";
 import { renderDiagnosis } from "../../src/cli/doctor-view.ts";
 import type { Config, DatabaseConfig } from "../../src/config/config.ts";
 import { startCluster } from "../../src/postgres/cluster.ts";
@@ -48,9 +48,14 @@ async function examineKeys(change: NonNullable<Patient["config"]> = () => ({})) 
 
 const db = "database ehr";
 
+/** Without what restores of other tests, which run at this moment, keep on the server that all share. */
+function withoutOthers<T extends { readonly name: string }>(checks: readonly T[]): T[] {
+  return checks.filter(({ name }) => name !== "kept databases");
+}
+
 test("a host that lacks nothing passes, and says what was tried", async () => {
   const { checks, exitCode } = await examine();
-  expect(checks.filter(({ outcome }) => outcome !== "ok" && outcome !== "skip")).toEqual([]);
+  expect(withoutOthers(checks).filter(({ outcome }) => outcome !== "ok" && outcome !== "skip")).toEqual([]);
   expect(exitCode).toBe(0);
   const names = checks.map(({ area, name }) => `${area}: ${name}`);
   expect(names).toEqual(expect.arrayContaining([
@@ -123,7 +128,7 @@ test("a user who may not read everything is told what, and how to be let", async
 
   await runSql(name, `GRANT pg_read_all_data TO ${role}; ALTER ROLE ${role} BYPASSRLS CREATEDB; GRANT SELECT ON LARGE OBJECT 4711 TO ${role};`);
   const cured = await examine({ url });
-  expect(cured.checks.filter(({ area, outcome }) => area === db && outcome !== "ok")).toEqual([]);
+  expect(withoutOthers(cured.checks).filter(({ area, outcome }) => area === db && outcome !== "ok")).toEqual([]);
 });
 
 test("TLS is asked for where the connection leaves the machine, and shown where it is used", async () => {

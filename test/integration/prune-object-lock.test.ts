@@ -3,10 +3,10 @@ import { DeleteObjectCommand, GetObjectRetentionCommand, ListObjectVersionsComma
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { holdBackup } from "../../src/app/hold-backup.ts";
-import { pruneBackups } from "../../src/app/prune-backups.ts";
-import { listDatabaseBackups } from "../../src/app/show-backups.ts";
-import { verifyBackups } from "../../src/app/verify-backup.ts";
+import { holdBackup } from "../../src/app/backup/hold-backup.ts";
+import { pruneBackups } from "../../src/app/backup/prune-backups.ts";
+import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
+import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { identifier } from "../../src/postgres/session.ts";
 import { history, retentionOf } from "../harness/backups.ts";
 import { type Bench, bench } from "../harness/context.ts";

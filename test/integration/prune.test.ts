@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { readAudit } from "../../src/app/audit.ts";
-import { backUpAndPrune } from "../../src/app/back-up-and-prune.ts";
+import { backUpAndPrune } from "../../src/app/backup/back-up-and-prune.ts";
 import { openWorkplace } from "../../src/app/context.ts";
-import { holdBackup, releaseBackup } from "../../src/app/hold-backup.ts";
-import { pruneBackups } from "../../src/app/prune-backups.ts";
-import { listDatabaseBackups } from "../../src/app/show-backups.ts";
-import { verifyBackups } from "../../src/app/verify-backup.ts";
+import { holdBackup, releaseBackup } from "../../src/app/backup/hold-backup.ts";
+import { pruneBackups } from "../../src/app/backup/prune-backups.ts";
+import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
+import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { backupKey, lockKey, manifestFile } from "../../src/catalog/layout.ts";
 import type { Manifest } from "../../src/catalog/manifest.ts";
 import type { RetentionSettings } from "../../src/config/retention-settings.ts";

@@ -5,9 +5,9 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 
-import type { Evidence } from "../../src/drill/evidence.ts";
-import { renderReportHtml } from "../../src/drill/report-html.ts";
-import { renderReportJunit } from "../../src/drill/report-junit.ts";
+import type { Evidence } from "../../src/drill/evidence/evidence.ts";
+import { renderReportHtml } from "../../src/drill/report/html.ts";
+import { renderReportJunit } from "../../src/drill/report/junit.ts";
 import { openBrowser, openFile, type View } from "../harness/browser.ts";
 import { checkOf, checksWith, evidenceOf, failedEvidence, unverifiedEvidence } from "../unit/drill/evidence-fixture.ts";
 

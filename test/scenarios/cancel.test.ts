@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
 
 import type { Context } from "../../src/app/context.ts";
-import { createBackup } from "../../src/app/create-backup.ts";
-import { initialiseRepository } from "../../src/app/initialise-repository.ts";
-import { restoreBackup, type RestoreOptions } from "../../src/app/restore-backup.ts";
+import { createBackup } from "../../src/app/backup/create-backup.ts";
+import { initialiseRepository } from "../../src/app/repository/initialise-repository.ts";
+import { restoreBackup, type RestoreOptions } from "../../src/app/restore/restore-backup.ts";
 import { systemActor } from "../../src/audit/actor.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { HoldfastError } from "../../src/errors.ts";

@@ -7,8 +7,8 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import { backupKey } from "../../src/catalog/layout.ts";
 import { openConfiguredStore } from "../../src/app/open-configured-store.ts";
-import { dockerProvider } from "../../src/drill/scratch-docker.ts";
-import { localProvider } from "../../src/drill/scratch-local.ts";
+import { dockerProvider } from "../../src/drill/scratch/docker-scratch.ts";
+import { localProvider } from "../../src/drill/scratch/local-scratch.ts";
 import { systemCodeOf } from "../../src/errors.ts";
 import { runTool } from "../../src/process/run.ts";
 import { type Bench, bench, databasesLike } from "../harness/context.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from "vitest";
 import { z } from "zod";
 
-import { generateKeys, type GeneratedKeys } from "../../src/app/generate-keys.ts";
+import { generateKeys, type GeneratedKeys } from "../../src/app/keys/generate-keys.ts";
 import { manifestSchema } from "../../src/catalog/manifest.ts";
 import { clinicSql } from "../../src/quickstart/clinic.ts";
 import { identifier } from "../../src/postgres/session.ts";

@@ -3,12 +3,12 @@ import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-import { checkBackupKeys } from "../../src/app/check-keys.ts";
+import { checkBackupKeys } from "../../src/app/keys/check-keys.ts";
 import { verifyAudit } from "../../src/app/audit.ts";
-import { rewrapKeys } from "../../src/app/rewrap-keys.ts";
-import { showBackup } from "../../src/app/show-backups.ts";
-import { shredBackup } from "../../src/app/shred-backup.ts";
-import { verifyBackups } from "../../src/app/verify-backup.ts";
+import { rewrapKeys } from "../../src/app/keys/rewrap-keys.ts";
+import { showBackup } from "../../src/app/backup/show-backups.ts";
+import { shredBackup } from "../../src/app/keys/shred-backup.ts";
+import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { generateIdentity } from "../../src/pipeline/age-keys.ts";
 import { contextOf, type FaultBench, useScene } from "../faults/scene.ts";
 

@@ -5,10 +5,10 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 import { verifyAudit } from "../../src/app/audit.ts";
-import { checkBackupKeys } from "../../src/app/check-keys.ts";
-import { createBackup } from "../../src/app/create-backup.ts";
-import { generateKeys } from "../../src/app/generate-keys.ts";
-import { listDatabaseBackups } from "../../src/app/show-backups.ts";
+import { checkBackupKeys } from "../../src/app/keys/check-keys.ts";
+import { createBackup } from "../../src/app/backup/create-backup.ts";
+import { generateKeys } from "../../src/app/keys/generate-keys.ts";
+import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
 import { writeKeySidecar } from "../../src/catalog/key-sidecar.ts";
 import { backupId } from "../../src/catalog/layout.ts";
 import { publishManifest } from "../../src/catalog/publishing.ts";

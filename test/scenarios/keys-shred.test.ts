@@ -5,8 +5,8 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-import { shredBackup } from "../../src/app/shred-backup.ts";
-import { proveShredded } from "../../src/app/shred-proof.ts";
+import { shredBackup } from "../../src/app/keys/shred-backup.ts";
+import { proveShredded } from "../../src/app/keys/shred-proof.ts";
 import { openRepository } from "../../src/catalog/repository.ts";
 import { readShredRecord } from "../../src/catalog/shredded.ts";
 import { loadTrustedSigners } from "../../src/catalog/signatures.ts";

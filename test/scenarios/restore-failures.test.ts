@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { inject } from "vitest";
 
-import { compareCopy } from "../../src/app/compare-copy.ts";
+import { compareCopy } from "../../src/app/restore/compare-copy.ts";
 import { HoldfastError } from "../../src/errors.ts";
 import { startCluster } from "../../src/postgres/cluster.ts";
 import { identifier } from "../../src/postgres/session.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { inject } from "vitest";
 
-import { undoSwap } from "../../src/app/undo-swap.ts";
+import { undoSwap } from "../../src/app/restore/undo-swap.ts";
 import { type Cluster, startCluster } from "../../src/postgres/cluster.ts";
 import { openSession, type Session } from "../../src/postgres/session.ts";
 import { bench, containing, databasesLike } from "../harness/context.ts";

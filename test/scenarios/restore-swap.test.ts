@@ -2,7 +2,7 @@
 import { execa } from "execa";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { undoSwap } from "../../src/app/undo-swap.ts";
+import { undoSwap } from "../../src/app/restore/undo-swap.ts";
 import { identifier } from "../../src/postgres/session.ts";
 import { workbench } from "../harness/cli.ts";
 import { type Bench, bench, containing, databasesLike, runSqlNow } from "../harness/context.ts";

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import { createBackup } from "../../src/app/create-backup.ts";
-import { initialiseRepository } from "../../src/app/initialise-repository.ts";
+import { createBackup } from "../../src/app/backup/create-backup.ts";
+import { initialiseRepository } from "../../src/app/repository/initialise-repository.ts";
 import { startTool } from "../../src/process/run.ts";
 import { createDatabase, runSql, targetOf, withSession } from "../harness/postgres.ts";
 import { contextFor, restoreCopy } from "../harness/round-trip.ts";

@@ -2,8 +2,8 @@
 import { expect, onTestFinished, test } from "vitest";
 
 import type { Assertion, Expectation } from "../../../src/config/drill-settings.ts";
-import { type AssertionOptions, checkAssertion } from "../../../src/drill/assertions.ts";
-import { type Finding, runCheck } from "../../../src/drill/check.ts";
+import { type AssertionOptions, checkAssertion } from "../../../src/drill/checks/assertions.ts";
+import { type Finding, runCheck } from "../../../src/drill/checks/check.ts";
 import { openSession, type Session } from "../../../src/postgres/session.ts";
 import { source } from "../../harness/databases.ts";
 import { runSql } from "../../harness/postgres.ts";

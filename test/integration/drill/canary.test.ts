@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 
-import { checkCanary } from "../../../src/drill/canary.ts";
-import { runCheck } from "../../../src/drill/check.ts";
+import { checkCanary } from "../../../src/drill/checks/canary.ts";
+import { runCheck } from "../../../src/drill/checks/check.ts";
 import { HoldfastError } from "../../../src/errors.ts";
 import { plantCanary } from "../../../src/postgres/canary.ts";
 import type { CanaryTruth } from "../../../src/postgres/truth/truth.ts";

@@ -2,10 +2,10 @@
 import { hostname, tmpdir } from "node:os";
 import { expect, test } from "vitest";
 
-import { chooseProvider, scratchProviders } from "../../../src/drill/providers.ts";
-import { dockerProvider } from "../../../src/drill/scratch-docker.ts";
-import { localProvider } from "../../../src/drill/scratch-local.ts";
-import { serverProvider } from "../../../src/drill/scratch-server.ts";
+import { chooseProvider, scratchProviders } from "../../../src/drill/scratch/providers.ts";
+import { dockerProvider } from "../../../src/drill/scratch/docker-scratch.ts";
+import { localProvider } from "../../../src/drill/scratch/local-scratch.ts";
+import { serverProvider } from "../../../src/drill/scratch/server-scratch.ts";
 import { parseDatabaseUrl } from "../../../src/postgres/connection.ts";
 import { urlOf } from "../../harness/postgres.ts";
 

@@ -8,9 +8,9 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 
-import { findLeftovers, removeLeftovers } from "../../../src/drill/leftovers.ts";
-import { localProvider, type LocalOptions } from "../../../src/drill/scratch-local.ts";
-import type { Scratch, ScratchRequest } from "../../../src/drill/scratch.ts";
+import { findLeftovers, removeLeftovers } from "../../../src/drill/scratch/leftovers.ts";
+import { localProvider, type LocalOptions } from "../../../src/drill/scratch/local-scratch.ts";
+import type { Scratch, ScratchRequest } from "../../../src/drill/scratch/scratch.ts";
 import { openSession } from "../../../src/postgres/session.ts";
 import { processTable } from "../../../src/process/table.ts";
 import { requestOf } from "../../harness/drill.ts";

@@ -3,10 +3,10 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import { createMissingRoles } from "../../../src/app/restore-content.ts";
-import { removeLeftovers } from "../../../src/drill/leftovers.ts";
-import { serverProvider, type ServerOptions } from "../../../src/drill/scratch-server.ts";
-import type { Scratch, ScratchRequest } from "../../../src/drill/scratch.ts";
+import { createMissingRoles } from "../../../src/app/restore/restore-content.ts";
+import { removeLeftovers } from "../../../src/drill/scratch/leftovers.ts";
+import { serverProvider, type ServerOptions } from "../../../src/drill/scratch/server-scratch.ts";
+import type { Scratch, ScratchRequest } from "../../../src/drill/scratch/scratch.ts";
 import { startCluster } from "../../../src/postgres/cluster.ts";
 import { parseDatabaseUrl } from "../../../src/postgres/connection.ts";
 import { openSession } from "../../../src/postgres/session.ts";

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
 import type { SmokeTest } from "../../../src/config/drill-settings.ts";
-import type { Finding } from "../../../src/drill/check.ts";
-import { runSmokeTest } from "../../../src/drill/smoke.ts";
+import type { Finding } from "../../../src/drill/checks/check.ts";
+import { runSmokeTest } from "../../../src/drill/checks/smoke.ts";
 import { source } from "../../harness/databases.ts";
 import { planted, plantedRows } from "./planted.ts";
 

@@ -4,8 +4,8 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
 
-import { runCheck } from "../../../src/drill/check.ts";
-import { checkFiles, checkHealth } from "../../../src/drill/soundness.ts";
+import { runCheck } from "../../../src/drill/checks/check.ts";
+import { checkFiles, checkHealth } from "../../../src/drill/checks/soundness.ts";
 import { type Cluster, startCluster } from "../../../src/postgres/cluster.ts";
 import { readHealth } from "../../../src/postgres/health.ts";
 import { openSession, type Session, type SessionTarget } from "../../../src/postgres/session.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
-import { generateKeys } from "../../../src/app/generate-keys.ts";
+import { generateKeys } from "../../../src/app/keys/generate-keys.ts";
 import { loadSigner, loadTrustedSigners } from "../../../src/catalog/signatures.ts";
 import { parseIdentityFile, recipientOf } from "../../../src/pipeline/age-keys.ts";
 

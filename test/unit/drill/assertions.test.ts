@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Expectation } from "../../../src/config/drill-settings.ts";
-import { judge } from "../../../src/drill/assertions.ts";
+import { judge } from "../../../src/drill/checks/assertions.ts";
 import type { Answer } from "../../../src/postgres/answer.ts";
 
 const number = (text: string): Answer => ({ rows: 1, columns: 1, value: { kind: "number", text } });

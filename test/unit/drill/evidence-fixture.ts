@@ -1,5 +1,5 @@
 /** Evidence as a drill would leave it, without a drill: one that passed, one that failed, one that could not verify. */
-import { type DrillCheck, type Evidence, evidenceSchema, verdictOf } from "../../../src/drill/evidence.ts";
+import { type DrillCheck, type Evidence, evidenceSchema, verdictOf } from "../../../src/drill/evidence/evidence.ts";
 
 export function checkOf(id: string, changes: Partial<DrillCheck> = {}): DrillCheck {
   return { id, title: `checks ${id}`, outcome: "pass", detail: "as it should be", compared: null, seconds: 0.1, ...changes };

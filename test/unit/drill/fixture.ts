@@ -2,10 +2,10 @@
 import { drillId, drillKey, signatureSuffix } from "../../../src/catalog/layout.ts";
 import { initRepository, openRepository, type Repository } from "../../../src/catalog/repository.ts";
 import type { Signer, TrustedSigner } from "../../../src/catalog/signatures.ts";
-import { writeCertification } from "../../../src/drill/certification.ts";
-import type { EvidenceDraft } from "../../../src/drill/evidence.ts";
-import { type PublishedEvidence, publishEvidence } from "../../../src/drill/publish-evidence.ts";
-import { type DrillsReport, type RecordedDrill, verifyDrills } from "../../../src/drill/verify-evidence.ts";
+import { writeCertification } from "../../../src/drill/evidence/certification.ts";
+import type { EvidenceDraft } from "../../../src/drill/evidence/evidence.ts";
+import { type PublishedEvidence, publishEvidence } from "../../../src/drill/evidence/publish-evidence.ts";
+import { type DrillsReport, type RecordedDrill, verifyDrills } from "../../../src/drill/evidence/verify-evidence.ts";
 import type { Store } from "../../../src/store/store.ts";
 import { memoryStore } from "../../harness/memory-store.ts";
 import { freshKeys, type Keys } from "../catalog/fixture.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { forecastDrill, type PastDrill, pastDrill } from "../../../src/drill/forecast.ts";
+import { forecastDrill, type PastDrill, pastDrill } from "../../../src/drill/evidence/forecast.ts";
 import { draftOf } from "./fixture.ts";
 
 const day = 86_400_000;

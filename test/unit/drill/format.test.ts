@@ -7,9 +7,9 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 
 import { openTimeline } from "../../../src/audit/timeline.ts";
-import { evidenceSchema } from "../../../src/drill/evidence.ts";
-import type { PublishedEvidence } from "../../../src/drill/publish-evidence.ts";
-import { evidenceSchemaFile } from "../../../src/drill/schema.ts";
+import { evidenceSchema } from "../../../src/drill/evidence/evidence.ts";
+import type { PublishedEvidence } from "../../../src/drill/evidence/publish-evidence.ts";
+import { evidenceSchemaFile } from "../../../src/drill/evidence/schema.ts";
 import { openStore } from "../../../src/store/open.ts";
 import { freshKeys } from "../catalog/fixture.ts";
 import { actor, clock, type DrillBench, draftOf, drillBench } from "./fixture.ts";

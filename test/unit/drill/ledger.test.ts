@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
-import { type Interval, type LedgerDrill, ledgerOf } from "../../../src/drill/ledger.ts";
+import { type Interval, type LedgerDrill, ledgerOf } from "../../../src/drill/evidence/ledger.ts";
 
 const drill = (at: string, verdict: LedgerDrill["verdict"] = "pass", certifiedBy: readonly string[] = []): LedgerDrill => ({ id: `drill-ehr-${at}`, startedAt: new Date(at), verdict, certifiedBy });
 const start = new Date("2026-01-10T00:00:00Z");

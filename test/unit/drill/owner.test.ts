@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
 
-import { isAbandoned, isScratchName, noteOf, ownerOf, readNote, readNoteText, scratchName } from "../../../src/drill/owner.ts";
+import { isAbandoned, isScratchName, noteOf, ownerOf, readNote, readNoteText, scratchName } from "../../../src/drill/scratch/owner.ts";
 import { processStart } from "../../../src/process/table.ts";
 import { endedProcess, requestOf } from "../../harness/drill.ts";
 

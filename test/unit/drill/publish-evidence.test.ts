@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 
 import { drillId, drillKey, partsOfDrillId } from "../../../src/catalog/layout.ts";
-import { beginDrill, isRunning, ownershipOf, parseBegun } from "../../../src/drill/begun.ts";
-import { publishEvidence } from "../../../src/drill/publish-evidence.ts";
-import { listDrills, readDrill } from "../../../src/drill/records.ts";
+import { beginDrill, isRunning, ownershipOf, parseBegun } from "../../../src/drill/evidence/begun.ts";
+import { publishEvidence } from "../../../src/drill/evidence/publish-evidence.ts";
+import { listDrills, readDrill } from "../../../src/drill/evidence/records.ts";
 import { acquireLock } from "../../../src/lock/lease.ts";
 import { memoryStore } from "../../harness/memory-store.ts";
 import { freshKeys } from "../catalog/fixture.ts";

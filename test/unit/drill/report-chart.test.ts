@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { type ColumnChart, columnChart, decimalSteps, gauge, secondSteps, spanBar } from "../../../src/drill/report-chart.ts";
+import { type ColumnChart, columnChart, decimalSteps, gauge, secondSteps, spanBar } from "../../../src/drill/report/chart.ts";
 import { formatDuration } from "../../../src/text/format.ts";
 import { html } from "../../../src/text/markup.ts";
 

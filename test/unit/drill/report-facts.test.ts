@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 
-import type { Evidence } from "../../../src/drill/evidence.ts";
-import { comparedGroups, leftOut, tally, troubles, troublesByCause } from "../../../src/drill/report-checks.ts";
-import { earlierDrills, forecastText, noActions, objectiveFacts, performer, phaseFacts, recordFacts, trendFacts } from "../../../src/drill/report-facts.ts";
-import { renderReportHtml } from "../../../src/drill/report-html.ts";
-import { renderReportJunit } from "../../../src/drill/report-junit.ts";
-import { renderReportMarkdown } from "../../../src/drill/report-markdown.ts";
+import type { Evidence } from "../../../src/drill/evidence/evidence.ts";
+import { comparedGroups, leftOut, tally, troubles, troublesByCause } from "../../../src/drill/report/checks.ts";
+import { earlierDrills, forecastText, noActions, objectiveFacts, performer, phaseFacts, recordFacts, trendFacts } from "../../../src/drill/report/facts.ts";
+import { renderReportHtml } from "../../../src/drill/report/html.ts";
+import { renderReportJunit } from "../../../src/drill/report/junit.ts";
+import { renderReportMarkdown } from "../../../src/drill/report/markdown.ts";
 import { checkOf, evidenceOf, failedEvidence, unverifiedEvidence } from "./evidence-fixture.ts";
 
 const pairs = (evidence: Evidence): Record<string, string> => Object.fromEntries(recordFacts(evidence).map(({ term, value }) => [term, value]));

@@ -1,9 +1,9 @@
 /** The three reports, byte by byte. After a wanted change: `npx vitest run test/unit/drill -u`, and read the difference. */
 import { describe, expect, test } from "vitest";
 
-import { renderReportHtml } from "../../../src/drill/report-html.ts";
-import { renderReportJunit } from "../../../src/drill/report-junit.ts";
-import { renderReportMarkdown } from "../../../src/drill/report-markdown.ts";
+import { renderReportHtml } from "../../../src/drill/report/html.ts";
+import { renderReportJunit } from "../../../src/drill/report/junit.ts";
+import { renderReportMarkdown } from "../../../src/drill/report/markdown.ts";
 import { evidenceOf, failedEvidence, unverifiedEvidence } from "./evidence-fixture.ts";
 
 describe.each([

@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type Evidence, evidenceSchema } from "../../../src/drill/evidence.ts";
-import { renderReportHtml } from "../../../src/drill/report-html.ts";
-import { renderReportJunit } from "../../../src/drill/report-junit.ts";
-import { renderReportMarkdown } from "../../../src/drill/report-markdown.ts";
+import { type Evidence, evidenceSchema } from "../../../src/drill/evidence/evidence.ts";
+import { renderReportHtml } from "../../../src/drill/report/html.ts";
+import { renderReportJunit } from "../../../src/drill/report/junit.ts";
+import { renderReportMarkdown } from "../../../src/drill/report/markdown.ts";
 import { failedEvidence } from "./evidence-fixture.ts";
 
 /** Every text of the evidence that is free to be anything, replaced. Ids of checks keep their beginning, by which they are grouped. */

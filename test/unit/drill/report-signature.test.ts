@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
 import { generateSigningKey, loadSigner } from "../../../src/catalog/signatures.ts";
-import { type Evidence, serializeEvidence } from "../../../src/drill/evidence.ts";
-import { renderReportMarkdown } from "../../../src/drill/report-markdown.ts";
-import { signatureSteps } from "../../../src/drill/report-signature.ts";
+import { type Evidence, serializeEvidence } from "../../../src/drill/evidence/evidence.ts";
+import { renderReportMarkdown } from "../../../src/drill/report/markdown.ts";
+import { signatureSteps } from "../../../src/drill/report/signature.ts";
 import { ToolFailure, runTool } from "../../../src/process/run.ts";
 import { evidenceOf } from "./evidence-fixture.ts";
 

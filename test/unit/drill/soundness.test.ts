@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { amcheckFinding, healthFinding } from "../../../src/drill/soundness.ts";
+import { amcheckFinding, healthFinding } from "../../../src/drill/checks/soundness.ts";
 import type { Health } from "../../../src/postgres/health.ts";
 
 const sound: Health = { indexes: 2, constraints: 3, invalidIndexes: [], unenforcedKeys: [], incompleteIndexes: [], unvalidatedConstraints: [], notEnforcedConstraints: [], disabledTriggers: [], withoutPrimaryKey: [] };

@@ -1,7 +1,7 @@
 /** Reports and certifications: what lies beside the evidence. */
 import { describe, expect, test } from "vitest";
 
-import { sha256Of, textOf } from "../../../src/drill/signed-file.ts";
+import { sha256Of, textOf } from "../../../src/drill/evidence/signed-file.ts";
 import { freshKeys } from "../catalog/fixture.ts";
 import { fourDrills, named, recordedOf } from "./fixture.ts";
 

@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 
 import { drillKey } from "../../../src/catalog/layout.ts";
 import { generateSigningKey, loadSigner, loadTrustedSigners } from "../../../src/catalog/signatures.ts";
-import { beginDrill } from "../../../src/drill/begun.ts";
-import { serializeEvidence } from "../../../src/drill/evidence.ts";
-import { reportIndexOf } from "../../../src/drill/report-index.ts";
-import { sha256Of, textOf } from "../../../src/drill/signed-file.ts";
-import { verifyDrills } from "../../../src/drill/verify-evidence.ts";
+import { beginDrill } from "../../../src/drill/evidence/begun.ts";
+import { serializeEvidence } from "../../../src/drill/evidence/evidence.ts";
+import { reportIndexOf } from "../../../src/drill/evidence/report-index.ts";
+import { sha256Of, textOf } from "../../../src/drill/evidence/signed-file.ts";
+import { verifyDrills } from "../../../src/drill/evidence/verify-evidence.ts";
 import { freshKeys } from "../catalog/fixture.ts";
 import { actor, type DrillBench, draftOf, drillBench, fourDrills, named, recordedOf, sign } from "./fixture.ts";
 

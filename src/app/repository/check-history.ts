@@ -1,0 +1,47 @@
+/** What a repository's history proves: the chain of the timeline, the drills' evidence, and which backups came and went. */
+import { type TimelineReport, verifyTimeline } from "../../audit/verify.ts";
+import { partsOfDrillId, timelineFolder } from "../../catalog/layout.ts";
+import { type RecordedDrill, verifyDrills } from "../../drill/evidence/verify-evidence.ts";
+import type { History } from "./check-garbage.ts";
+import type { Workplace } from "../context.ts";
+import type { Finding } from "./findings.ts";
+
+export interface RecordedHistory extends History {
+  readonly drills: ReadonlyMap<string, readonly RecordedDrill[]>;
+}
+
+/** Actions that take one backup away. */
+const removals: ReadonlySet<string> = new Set(["remove backup", "backup shred", "repository repair"]);
+/** What a prune is about to remove; it says so before the first object goes, so that one that was killed is known. */
+const announced = /\bremove (?<id>[a-z0-9][a-z0-9_-]*-\d{8}T\d{6}Z-[0-9a-f]{4})\b/g;
+
+export async function readHistory({ timeline }: Workplace): Promise<RecordedHistory> {
+  const published = new Set<string>();
+  const removed = new Set<string>();
+  const drills = new Map<string, RecordedDrill[]>();
+  for await (const { action, outcome, subject, message } of timeline.read()) {
+    const { backup, database, drill, evidence, certification } = subject;
+    if (action === "backup" && outcome === "ok" && backup !== undefined) published.add(backup);
+    if (removals.has(action) && backup !== undefined) removed.add(backup);
+    if (action === "prune") for (const { groups } of (message ?? "").matchAll(announced)) removed.add(groups?.["id"] ?? "");
+    if (drill === undefined || evidence === undefined || database === undefined || partsOfDrillId(drill)?.database !== database) continue;
+    drills.set(database, [...(drills.get(database) ?? []), { drill, sha256: evidence, certification }]);
+  }
+  return { published, removed, drills };
+}
+
+export async function checkTimeline({ repository, timeline }: Workplace): Promise<{ readonly report: TimelineReport; readonly findings: readonly Finding[] }> {
+  const report = await verifyTimeline(repository.store, { trusted: repository.trusted, local: timeline.localCopy });
+  const damage = report.problems.map(({ key, sequence, problem, detail }): Finding => ({
+    kind: "timeline", severity: "damage", key: key ?? `${timelineFolder}/`, detail: `${sequence === null ? "" : `entry ${sequence} `}${problem}: ${detail}`,
+  }));
+  const notes = report.warnings.map((detail): Finding => ({ kind: "unproved", severity: "note", key: `${timelineFolder}/`, detail }));
+  return { report, findings: [...damage, ...notes] };
+}
+
+export async function checkDrills({ repository }: Workplace, database: string, history: RecordedHistory): Promise<{ readonly drills: number; readonly findings: readonly Finding[] }> {
+  const { drills, problems, warnings } = await verifyDrills(repository, database, history.drills.get(database) ?? []);
+  const damage = problems.map(({ drill, problem, detail }): Finding => ({ kind: "drill", severity: "damage", key: `${database}/drills/${drill}/`, database, detail: `${problem}: ${detail}` }));
+  const notes = warnings.map((detail): Finding => ({ kind: "unproved", severity: "note", key: `${database}/drills/`, database, detail }));
+  return { drills, findings: [...damage, ...notes] };
+}
