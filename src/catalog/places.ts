@@ -1,14 +1,16 @@
 /** Which rooms of a repository there are, told from the other side: what an object is by its key alone. */
-import { databaseOfId, indexKey, keyFile, manifestFile, markerKey, partsOfDrillId, signatureSuffix, timelineFolder } from "./layout.ts";
+import { databaseOfId, escrowFolder, indexKey, keyFile, manifestFile, markerKey, partsOfDrillId, signatureSuffix, timelineFolder } from "./layout.ts";
 
 export type Place =
-  | { readonly room: "marker" | "timeline" | "probe" }
+  /** `escrow`: the timeline of the repository that this is a copy of. */
+  | { readonly room: "marker" | "timeline" | "escrow" | "probe" }
   | { readonly room: "backup"; readonly database: string; readonly id: string; readonly file: string }
   | { readonly room: "lock" | "drill" | "index" | "hold" | "checkpoint"; readonly database: string }
   /** A backup whose key was destroyed on purpose. */
   | { readonly room: "shredded"; readonly database: string; readonly id: string };
 
 const partPattern = /^[a-z][a-z0-9.-]*\.zst\.age$/;
+const escrowPattern = /^[^/]+\/\d{4}\/\d{10}\.json$/;
 const databasePattern = /^[a-z0-9][a-z0-9_-]*$/;
 
 /** The other objects of a backup's folder; `key.json` says who opens a key that was encrypted anew. */
@@ -23,6 +25,7 @@ export function placeOf(key: string): Place | undefined {
   if (key === markerKey) return { room: "marker" };
   const [first = "", second = "", ...rest] = key.split("/");
   if (first === timelineFolder) return { room: "timeline" };
+  if (first === escrowFolder && escrowPattern.test(key)) return { room: "escrow" };
   if (first === "probe" && second === "locks") return { room: "probe" };
   if (!databasePattern.test(first)) return undefined;
   return placeIn(first, second, rest, key);

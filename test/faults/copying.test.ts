@@ -5,11 +5,12 @@ import { expect, test } from "vitest";
 
 import { markerKey } from "../../src/catalog/layout.ts";
 import type { Outcome } from "../harness/cli.ts";
+import { expectRepaired } from "../harness/repairs.ts";
 import { s3Missing, s3Server } from "../harness/s3.ts";
 import { startProxy } from "../harness/wire.ts";
 import { runSql } from "../harness/postgres.ts";
 import { bucketPlace, filesBelow } from "./place.ts";
-import { type FaultBench, useScene } from "./scene.ts";
+import { contextOf, type FaultBench, useScene } from "./scene.ts";
 
 const scene = useScene();
 
@@ -40,6 +41,9 @@ async function expectWhole(bench: FaultBench, copy: string, litter = /(?:^|\/)\.
   const files = (await filesBelow(folderOf(bench.repository))).sort();
   expect((await filesBelow(folderOf(copy))).filter((path) => !litter.test(path)).sort()).toEqual(files);
   for (const file of files) expect(await readFile(join(folderOf(copy), file))).toEqual(await readFile(join(folderOf(bench.repository), file)));
+  const { HOLDFAST_COPIES: _, ...env } = bench.env;
+  const { context } = await contextOf({ folder: bench.folder, env: { ...env, HOLDFAST_REPOSITORY: `file://${copy}`, HOLDFAST_STATE_DIR: join(bench.folder, "check-state") } });
+  await expectRepaired(context, "the copy");
 }
 
 function expectRefusal(outcome: Outcome, code: number, message: RegExp): void {

@@ -11,6 +11,7 @@ import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { identifier } from "../../src/postgres/session.ts";
 import { history, retentionOf } from "../harness/backups.ts";
 import { bench } from "../harness/context.ts";
+import { expectRepaired } from "../harness/repairs.ts";
 import { dropDatabase, runSql, urlOf, withSession } from "../harness/postgres.ts";
 
 const day = 86_400_000;
@@ -50,6 +51,8 @@ test("killed at any step, a prune leaves whole backups and invisible garbage; th
 
     // The killed run's lease would have to run out.
     await rm(join(place, "repository", "ehr", "locks"), { recursive: true, force: true });
+    if (listed.length > 0) await expectRepaired(there.context, `killed at step ${step}`);
+    expect((await listDatabaseBackups(there.context)).map(({ id }) => id)).toEqual(listed);
     await pruneBackups(there.context, { dryRun: false });
     expect((await listDatabaseBackups(there.context)).map(({ id }) => id)).toEqual([ids[0]]);
     await rm(place, { recursive: true });

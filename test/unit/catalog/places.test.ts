@@ -17,6 +17,7 @@ test.each([
   [`ehr/holds/${id}.json.sig`, { room: "hold", database: "ehr" }],
   ["ehr/checkpoints/v1.2.json", { room: "checkpoint", database: "ehr" }],
   [`ehr/shredded/${id}.json`, { room: "shredded", database: "ehr", id }],
+  ["origin.timeline/2026/0000000001.json", { room: "escrow" }],
   [`ehr/drills/drill-${id}/evidence.json`, { room: "drill", database: "ehr" }],
 ] as const)("%s has its place", (key, place) => {
   expect(placeOf(key)).toEqual(place);
@@ -25,7 +26,7 @@ test.each([
 test.each([
   "notes.txt", "ehr/notes.txt", "EHR/locks/backup.json", "ehr/locks/backup.json/x", "ehr/locks/backup.txt", "ehr/index.jsonl.sig", "ehr/index.json", "ehr/backups/notes.txt",
   `ehr/backups/${id}`, `ehr/backups/${id}/notes.txt`, `ehr/backups/${id}/parts/data.pgdump.zst.age`, `ehr/backups/${id}/manifest.json.bak`, `portal/backups/${id}/manifest.json`,
-  "ehr/backups/somebody's/manifest.json", "ehr/holds/notes.json", "ehr/drills/evidence.json", "ehr/drills/drill-portal-20261121T020000Z-7f3a/evidence.json", "ehr/other/x.json", "holdfast.json.bak", "",
+  "ehr/backups/somebody's/manifest.json", "ehr/holds/notes.json", "ehr/drills/evidence.json", "ehr/drills/drill-portal-20261121T020000Z-7f3a/evidence.json", "ehr/other/x.json", "origin.timeline/notes.txt", "holdfast.json.bak", "",
 ])("%j is foreign", (key) => {
   expect(placeOf(key)).toBeUndefined();
 });
