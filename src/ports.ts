@@ -26,6 +26,8 @@ export type Event =
   | { readonly type: "step-finished"; readonly step: string; readonly detail?: string }
   | { readonly type: "step-skipped"; readonly step: string; readonly why: string }
   | { readonly type: "step-failed"; readonly step: string; readonly message: string }
+  /** What a drill found, once its evidence is published: for whoever has to be told. */
+  | { readonly type: "drill-verdict"; readonly drill: string; readonly database: string; readonly backup: string | null; readonly verdict: "pass" | "fail" | "unverified"; readonly summary: string; readonly evidence: string; readonly rtoSeconds: number; readonly missesNext: boolean | null }
   | { readonly type: "note"; readonly level: "debug" | "info" | "warn"; readonly message: string };
 
 export interface Reporter {

@@ -57,6 +57,8 @@ export function lineReporter(choice: Pick<ReporterChoice, "quiet" | "verbose">, 
       if (event.level === "debug" && !choice.verbose) return undefined;
       return describeNote(event);
     }
+    // The command's own answer says it.
+    if (event.type === "drill-verdict") return undefined;
     const title = titles.get(event.step) ?? event.step;
     switch (event.type) {
       case "step-started":

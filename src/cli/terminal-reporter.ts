@@ -10,7 +10,7 @@ import { formatSeconds, printable, readable } from "../text/format.ts";
 import { type ClosableReporter, describeNote, describeProgress, oneLine } from "./reporters.ts";
 
 type List = Listr<unknown, "default", "default">;
-type StepEvent = Exclude<Event, { type: "plan" | "note" }>;
+type StepEvent = Exclude<Event, { type: "plan" | "note" | "drill-verdict" }>;
 
 /** A redraw is worth it ten times a second; bytes come far more often. */
 const redrawMs = 100;
@@ -115,7 +115,7 @@ export function terminalReporter(stream: NodeJS.WriteStream, now: () => Date): C
         const line = redact(printable(describeNote(event)));
         if (state === "drawing") held.push(line);
         else tell(line);
-      } else if (state === "closed") return;
+      } else if (state === "closed" || event.type === "drill-verdict") return;
       else if (event.type === "plan") add(event.steps);
       else update(event);
     },

@@ -41,7 +41,8 @@ async function expectWhole(bench: FaultBench, copy: string, litter = /(?:^|\/)\.
   const files = (await filesBelow(folderOf(bench.repository))).sort();
   expect((await filesBelow(folderOf(copy))).filter((path) => !litter.test(path)).sort()).toEqual(files);
   for (const file of files) expect(await readFile(join(folderOf(copy), file))).toEqual(await readFile(join(folderOf(bench.repository), file)));
-  const { HOLDFAST_COPIES: _, ...env } = bench.env;
+  const env: Record<string, string> = { ...bench.env };
+  Reflect.deleteProperty(env, "HOLDFAST_COPIES");
   const { context } = await contextOf({ folder: bench.folder, env: { ...env, HOLDFAST_REPOSITORY: `file://${copy}`, HOLDFAST_STATE_DIR: join(bench.folder, "check-state") } });
   await expectRepaired(context, "the copy");
 }

@@ -72,6 +72,7 @@ test("a copy that equals its source passes, and nothing of it is left but its ev
   expect(ending.error).toBeUndefined();
   expect(ending.evidence).toMatchObject({ verdict: "pass", rto: { met: true }, rpo: { met: true }, scratchRemoved: { removed: true }, correctiveActions: [] });
   expect(ending.evidence.checks.filter(({ outcome }) => outcome === "fail" || outcome === "unverified")).toEqual([]);
+  expect(here.events.filter(({ type }) => type === "drill-verdict")).toMatchObject([{ drill: ending.evidence.id, database: "ehr", verdict: "pass" }]);
   expect(ending.evidence.phases.map(({ id }) => id)).toEqual(["fetch", "decrypt", "provision", "restore", "analyze", "checks"]);
   expect(await databasesLike(`holdfast_drill_${process.pid}_`)).toEqual([]);
   for (const value of planted) expect(await everythingTold(ending)).not.toContain(value);

@@ -11,6 +11,7 @@ import type { ScratchProvider } from "../../drill/scratch/scratch.ts";
 import { correctiveActions, objective, summarize } from "../../drill/verdict.ts";
 import { messageOf } from "../../errors.ts";
 import { configuredSigner, type Context, databaseNamed, type Workplace } from "../context.ts";
+import { tellVerdict } from "./conclude-drill.ts";
 import { configuredProviders } from "./configured-providers.ts";
 import { openFor, recordedIfFailed } from "../record.ts";
 
@@ -64,6 +65,7 @@ async function settleVerdicts(context: Context, workplace: Workplace, database: 
     try {
       const { sha256, evidence } = await publishEvidence(workplace.repository, killedDrill(context, workplace, database, { begun, stillThere }), { signer, clock, actor, render: renderReports });
       await workplace.timeline.record({ action: "drill restore", subject: { database: database.name, drill: begun.id, evidence: sha256, verdict: evidence.verdict }, outcome: "failed", code: "drill-unverified", message: evidence.summary, seconds: 0 });
+      tellVerdict(context, { evidence, sha256 });
       settled.push(begun.id);
     } catch (error) {
       reporter.emit({ type: "note", level: "warn", message: `the drill ${begun.id} was killed, and that could not be written down: ${messageOf(error)}` });

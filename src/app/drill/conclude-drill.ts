@@ -12,6 +12,7 @@ import { listDrills } from "../../drill/evidence/records.ts";
 import { renderReports } from "../../drill/report/reports.ts";
 import { correctiveActions, objective, objectiveCheck, retestOf, round, summarize } from "../../drill/verdict.ts";
 import { HoldfastError, messageOf } from "../../errors.ts";
+import type { Context } from "../context.ts";
 import { objectives, plannedChecks } from "./drill-checks.ts";
 import type { DrillRun, Performed } from "./run-drill.ts";
 
@@ -76,7 +77,16 @@ export async function concludeDrill(run: DrillRun, performed: Performed, signer:
     history: past.slice(-mostHistory).map(({ id, startedAt, verdict: result, rto: { seconds: rtoSeconds }, backup }) => ({ id, startedAt, verdict: result, rtoSeconds, plainBytes: backup?.plainBytes ?? null })),
   };
   const published = await publishEvidence(workplace.repository, { ...draft, forecast: predict([...past, draft], drill, finished) }, { signer, clock: context.clock, actor: context.actor, render: renderReports });
+  tellVerdict(context, published);
   return { ...published, folder: folderOf(workplace.repository, draft) };
+}
+
+/** Tells whoever has to be notified, and warns in time of a drill that is going to miss its objective. */
+export function tellVerdict({ reporter }: Context, { evidence, sha256 }: Pick<DrillResult, "evidence" | "sha256">): void {
+  const { id, database, backup, verdict, summary, rto, forecast } = evidence;
+  const missesNext = forecast?.missesObjective ?? null;
+  if (missesNext === true) reporter.emit({ type: "note", level: "warn", message: `the next drill is predicted to miss its objective: ${forecast?.text ?? ""}` });
+  reporter.emit({ type: "drill-verdict", drill: id, database, backup: backup?.id ?? null, verdict, summary, evidence: sha256, rtoSeconds: rto.seconds, missesNext });
 }
 
 /** What the next drill will take, when it is due. */
