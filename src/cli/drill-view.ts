@@ -81,7 +81,7 @@ function renderEvidence(evidence: Evidence, sha256: string, certifications: read
     ["signed by", evidence.signer],
     ["certified", certifications.map(({ by, at, statement, signer }) => `${by}, ${at}, key ${signer}: ${statement}`).join("\n") || "not yet; `holdfast drill certify` adds a reviewer's signature"],
   ];
-  const checks = renderTable(["check", "outcome", "took", "what was found"], evidence.checks.map((check) => [check.title, check.outcome, formatSeconds(check.seconds), check.detail]), [2]);
+  const checks = renderTable(["check", "outcome", "took", "what was found"], evidence.checks.map((check) => [check.title, check.outcome, formatSeconds(check.seconds), readable(check.detail)]), [2]);
   const phases = renderTable(["phase", "took", "rate"], evidence.phases.map(({ id, seconds, bytes }) => [id, formatSeconds(seconds), bytes === null || seconds === 0 ? "-" : `${formatBytes(bytes / seconds)}/s`]), [1, 2]);
   const actions = evidence.correctiveActions.map(({ action, owner, due }) => [action, owner ?? "nobody yet", due ?? "-"]);
   return [page(facts), checks, phases, ...(actions.length > 0 ? [renderTable(["corrective action", "owner", "due"], actions)] : [])].join("\n\n");
