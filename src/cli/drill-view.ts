@@ -3,7 +3,7 @@ import type { DatabaseLedger, DrillRecord } from "../app/drill/show-drills.ts";
 import type { Certification } from "../drill/evidence/certification.ts";
 import type { Evidence, Verdict } from "../drill/evidence/evidence.ts";
 import type { LedgerDrill, LedgerRow } from "../drill/evidence/ledger.ts";
-import { formatBytes, formatSeconds, printable } from "../text/format.ts";
+import { formatBytes, formatSeconds, printable, readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 /** The shape that `drill list` and `drill show` share. */
