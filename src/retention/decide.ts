@@ -87,10 +87,16 @@ function judge({ label, policy, members }: Group, now: Date): Judged[] {
     return {
       backup,
       uncounted: not === undefined ? undefined : [not],
-      keeps: [...(wanted.get(backup) ?? []), ...(age < policy.minimumAgeMs && policy.minimumAgeMs > 0 ? [`younger than ${spell(policy.minimumAgeMs)}, the minimum age`] : [])],
+      keeps: [...(wanted.get(backup) ?? []), ...youth(age, policy)],
       otherwise: [not ?? `no rule${label === null ? "" : ` for the label ${label}`} keeps it (${rulesInWords(policy)})`, `${spellAge(age)} old, past the minimum age${policy.minimumAgeMs > 0 ? ` of ${spell(policy.minimumAgeMs)}` : ""}`],
     };
   });
+}
+
+/** A clock that is behind makes no backup old. */
+function youth(age: number, { minimumAgeMs }: LabelPolicy): string[] {
+  if (age < 0) return ["its snapshot lies ahead of this host's clock"];
+  return age < minimumAgeMs ? [`younger than ${spell(minimumAgeMs)}, the minimum age`] : [];
 }
 
 /** @param counting - newest first */

@@ -102,7 +102,8 @@ function explainService(error: unknown, place: S3Place): Explanation | undefined
 
 function explainNetwork(error: unknown, place: S3Place): Explanation | undefined {
   const endpoint = place.endpoint ?? "the S3 endpoint";
-  if (error instanceof Error && error.name === "TimeoutError") {
+  // The SDK calls a connection that was cut a TimeoutError as well; its code tells.
+  if (error instanceof Error && error.name === "TimeoutError" && !/^(?:ECONNRESET|EPIPE)$/.test(systemCodeOf(error) ?? "")) {
     return { what: `${endpoint} does not answer (${error.message})`, hint: "A store that is full or overloaded may accept connections and never answer: look at the server, then try again." };
   }
   switch (systemCodeOf(error)) {
