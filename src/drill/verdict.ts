@@ -20,7 +20,7 @@ export function objectiveCheck({ id, title }: PlannedCheck, measured: Objective 
   if (measured === null) return check("unverified", "there was nothing to measure");
   const { seconds, objectiveSeconds, met } = measured;
   if (objectiveSeconds === null) return check("left-out", `${seconds} s were measured; no objective is configured`);
-  if (met === null) return check("unverified", `the drill did not come to its end; the objective is ${objectiveSeconds} s`);
+  if (met === null) return check("unverified", `not reached: the drill did not come to its end; the objective is ${objectiveSeconds} s`);
   return check(met ? "pass" : "fail", `${seconds} s, and the objective is ${objectiveSeconds} s`);
 }
 

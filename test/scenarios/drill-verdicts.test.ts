@@ -7,13 +7,14 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import { backupKey } from "../../src/catalog/layout.ts";
 import { openConfiguredStore } from "../../src/app/open-configured-store.ts";
+import type { Leftover, ScratchProvider } from "../../src/drill/scratch/scratch.ts";
 import { dockerProvider } from "../../src/drill/scratch/docker-scratch.ts";
 import { localProvider } from "../../src/drill/scratch/local-scratch.ts";
-import { systemCodeOf } from "../../src/errors.ts";
+import { HoldfastError, systemCodeOf } from "../../src/errors.ts";
 import { runTool } from "../../src/process/run.ts";
 import { type Bench, bench, databasesLike } from "../harness/context.ts";
 import { source } from "../harness/databases.ts";
-import { drill, type DrillEnding } from "../harness/drills.ts";
+import { drill, type DrillEnding, testServerScratch } from "../harness/drills.ts";
 
 const planted = ["Wilhelmina Canary", "987-65-4320", "w.canary@example.org"] as const;
 const clinic = `
@@ -205,6 +206,34 @@ describe("a drill could not verify, and says why, when", () => {
     expect(ending.error).toMatchObject({ code: "cancelled", message: expect.stringContaining("could not verify, and nothing of it is left but its evidence") as string });
     expect(ending.evidence).toMatchObject({ verdict: "unverified", scratchRemoved: { removed: true } });
     expect(await databasesLike(`holdfast_drill_${process.pid}_`)).toEqual([]);
+  });
+
+  test("something of its scratch is left, also of one that was never ready: that is a failure, and no message says otherwise", async () => {
+    await here.backup();
+    const place = testServerScratch(here, here.context.config.databases.get("ehr")!.url);
+    const stubborn: ScratchProvider = { ...place, provision: async (request) => {
+      const scratch = await place.provision(request);
+      return { ...scratch, destroy: async () => { await scratch.destroy(); throw new Error("the server went away"); } };
+    } };
+    const controller = new AbortController();
+    here.listen((event) => { if (event.type === "step-started" && event.step === "checks") controller.abort(); });
+    const cancelled = await drill(here.with({ signal: controller.signal }), { provider: stubborn });
+    expect(cancelled.error?.message).toMatch(/still there is holdfast_drill_\S+ \(the server went away\)/);
+    expect(cancelled.evidence).toMatchObject({ verdict: "fail", scratchRemoved: { removed: false } });
+
+    const halfMade: ScratchProvider = {
+      name: "server",
+      unavailable: () => Promise.resolve(undefined),
+      provision: ({ owner }) => {
+        left = { provider: "server", name: "half", owner, abandoned: false, remove: () => Promise.resolve(["half of a database"]) };
+        return Promise.reject(new HoldfastError("drill-unverified", "no database can be made"));
+      },
+      leftovers: () => Promise.resolve(left ? [left] : []),
+    };
+    let left: Leftover | undefined;
+    const ending = await drill(here, { provider: halfMade });
+    expect(ending.error).toMatchObject({ code: "drill-failed" });
+    expect(found(ending, "removed")).toMatchObject({ outcome: "fail", detail: "still there: half of a database" });
   });
 
   test("an assertion cannot be asked", async () => {

@@ -101,13 +101,13 @@ function closeJournal({ database, journal }: DrillRun, { ended, left, scratch }:
     journal.close(plannedChecks(database), why);
     if (!(ended.error instanceof DrillStopped)) journal.add({ id: "completed", title: "The drill came to its end", outcome: "unverified", detail: why, compared: null, seconds: 0 });
   }
-  const removed: Pick<DrillCheck, "outcome" | "detail"> = scratch === undefined ? { outcome: "left-out", detail: "no scratch was made" } : left.length === 0 ? { outcome: "pass", detail: `nothing of ${scratch.name} is left` } : { outcome: "fail", detail: `still there: ${left.join(", ")}` };
+  const removed: Pick<DrillCheck, "outcome" | "detail"> = left.length > 0 ? { outcome: "fail", detail: `still there: ${left.join(", ")}` } : scratch === undefined ? { outcome: "left-out", detail: "no scratch was made" } : { outcome: "pass", detail: `nothing of ${scratch.name} is left` };
   journal.add({ id: "removed", title: "The scratch is gone, with everything in it", ...removed, compared: null, seconds: 0 });
 }
 
 function removal({ scratch, left }: Performed): string {
-  if (scratch === undefined) return "no scratch was made, so there was nothing to remove";
-  return left.length === 0 ? `${scratch.name} was removed, and nothing of it was found afterwards` : `still there after removing: ${left.join(", ")}`;
+  if (left.length > 0) return `still there after removing: ${left.join(", ")}`;
+  return scratch === undefined ? "no scratch was made, so there was nothing to remove" : `${scratch.name} was removed, and nothing of it was found afterwards`;
 }
 
 /** @throws HoldfastError unless the drill passed */

@@ -9,6 +9,7 @@ import { DrillJournal, DrillStopped } from "../../drill/journal.ts";
 import { beginDrill, type Begun, ownershipOf } from "../../drill/evidence/begun.ts";
 import { chooseProvider } from "../../drill/scratch/providers.ts";
 import type { Scratch, ScratchProvider } from "../../drill/scratch/scratch.ts";
+import { messageOf } from "../../errors.ts";
 import { runStep, type Step } from "../../ports.ts";
 import { majorOf } from "../../postgres/server.ts";
 import { cancellationSaying } from "../cancellation.ts";
@@ -85,7 +86,7 @@ export async function runDrill(context: Context, options: DrillOptions): Promise
       const result = await runStep(reporter, "sign", () => concludeDrill(run, performed, signer, options.reason), ({ evidence }) => evidence.verdict);
       Object.assign(subject, { evidence: result.sha256, verdict: result.evidence.verdict });
       const error = performed.ended?.error;
-      if (error !== undefined && !(error instanceof DrillStopped)) throw cancellationSaying(error, `the drill ${begun.id} could not verify, and nothing of it is left but its evidence`);
+      if (error !== undefined && !(error instanceof DrillStopped)) throw cancellationSaying(error, `the drill ${begun.id} could not verify, and ${performed.left.length === 0 ? "nothing of it is left but its evidence" : `still there is ${performed.left.join(", ")}`}`);
       requirePass(result);
       return result;
     });
@@ -110,8 +111,21 @@ async function perform(run: DrillRun, providers: readonly ScratchProvider[]): Pr
     ended = { error };
   }
   const made = scratch;
-  const left = made === undefined ? [] : await runStep(context.reporter, "remove", () => made.destroy(), (still) => (still.length === 0 ? "nothing is left" : `still there: ${still.join(", ")}`));
+  const remove = (): Promise<readonly string[]> => (made === undefined ? removeRemains(providers, begun.id) : removed(made));
+  const wasMaking = journal.phases.some(({ id }) => id === "provision");
+  const left = !wasMaking ? [] : await runStep(context.reporter, "remove", remove, (still) => (still.length === 0 ? "nothing is left" : `still there: ${still.join(", ")}`));
   return { scratch, left, ended };
+}
+
+/** A scratch that cannot even be asked counts as still there. */
+function removed(scratch: Pick<Scratch, "name" | "destroy">): Promise<readonly string[]> {
+  return scratch.destroy().catch((error: unknown) => [`${scratch.name} (${messageOf(error)})`]);
+}
+
+/** Of a scratch that could not be had, or whose making was cancelled, something may be left all the same. */
+async function removeRemains(providers: readonly ScratchProvider[], drill: string): Promise<readonly string[]> {
+  const found = (await Promise.all(providers.map((provider) => provider.leftovers()))).flat().filter(({ owner }) => owner?.drill === drill);
+  return (await Promise.all(found.map((leftover) => removed({ name: leftover.name, destroy: () => leftover.remove() })))).flat();
 }
 
 function begin({ clock, actor, ids }: Context, { repository }: Workplace, { name, drill }: DatabaseConfig, chosen: ChosenBackup): Promise<Begun> {
