@@ -9,6 +9,8 @@ const packages = {
   "age-encryption": ["src/pipeline/age*.ts", "src/pipeline/encrypt*.ts"],
   "@oclif": ["src/cli/**", "commands/**"],
   listr2: ["src/cli/**", "commands/**"],
+  "libpg-query": ["src/rollback/migrations/**"],
+  marked: ["src/rollback/runbook/**"],
   "(node:)?child_process": [],
 };
 
@@ -17,14 +19,16 @@ const layers = [
   { files: ["src/cli/**/*.ts"], forbidden: ["commands"] },
   { files: ["src/app/**/*.ts"], forbidden: ["commands", "cli"] },
   { files: ["src/*/**/*.ts"], ignores: ["src/cli/**", "src/app/**"], forbidden: ["commands", "cli", "app"] },
-  { files: ["src/process/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention"] },
-  { files: ["src/store/**/*.ts", "src/pipeline/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "catalog", "audit", "lock", "drill", "retention"] },
-  { files: ["src/config/**/*.ts"], forbidden: ["commands", "cli", "app", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention"] },
-  { files: ["src/text/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "process"] },
-  { files: ["src/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "process"] },
-  { files: ["src/postgres/**/*.ts", "src/catalog/**/*.ts", "src/audit/**/*.ts", "src/lock/**/*.ts", "src/retention/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "drill"] },
+  { files: ["src/process/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "rollback"] },
+  { files: ["src/store/**/*.ts", "src/pipeline/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "catalog", "audit", "lock", "drill", "retention", "rollback"] },
+  { files: ["src/config/**/*.ts"], forbidden: ["commands", "cli", "app", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "rollback"] },
+  { files: ["src/text/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "rollback", "process"] },
+  { files: ["src/*.ts"], forbidden: ["commands", "cli", "app", "config", "postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "rollback", "process"] },
+  { files: ["src/postgres/**/*.ts", "src/catalog/**/*.ts", "src/audit/**/*.ts", "src/lock/**/*.ts", "src/retention/**/*.ts"], forbidden: ["commands", "cli", "app", "config", "drill", "rollback"] },
+  { files: ["src/drill/**/*.ts"], forbidden: ["commands", "cli", "app", "rollback"] },
+  { files: ["src/rollback/**/*.ts"], forbidden: ["commands", "cli", "app", "drill"] },
   // A story may have the name of a room: what is forbidden stands right below src.
-  { files: ["commands/**/*.ts"], forbidden: ["postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "process"].map((room) => `src/${room}`) },
+  { files: ["commands/**/*.ts"], forbidden: ["postgres", "pipeline", "store", "catalog", "audit", "lock", "drill", "retention", "rollback", "process"].map((room) => `src/${room}`) },
 ];
 
 const packageRule = (file) =>

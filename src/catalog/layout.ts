@@ -23,6 +23,16 @@ export const shreddedFolder = (database: string): string => `${database}/shredde
 export const shreddedKey = (database: string, id: string): string => `${shreddedFolder(database)}${id}.json`;
 export const holdKey = (database: string, id: string): string => `${database}/holds/${id}.json`;
 export const checkpointsFolder = (database: string): string => `${database}/checkpoints/`;
+export const checkpointKey = (database: string, id: string): string => `${checkpointsFolder(database)}${id}.json`;
+/** What was seen after the deploy that the checkpoint was taken for; each time anew. */
+export const deployedKey = (database: string, checkpoint: string, at: Date): string => `${checkpointsFolder(database)}${checkpoint}.deployed-${compactTime(at)}.json`;
+export const rollbacksFolder = (database: string): string => `${database}/rollbacks/`;
+/** `plan.json`, `outcome.json`, each with its signature, and `journal/0001.json`… */
+export const rollbackKey = (database: string, id: string, file: string): string => `${rollbacksFolder(database)}${id}/${file}`;
+export const rehearsalsFolder = (database: string): string => `${database}/rehearsals/`;
+export const rehearsalKey = (database: string, id: string): string => `${rehearsalsFolder(database)}${id}.json`;
+export const incidentsFolder = (database: string): string => `${database}/incidents/`;
+export const incidentKey = (database: string, id: string): string => `${incidentsFolder(database)}${id}.json`;
 export const lockKey = (database: string, name: string): string => `${database}/locks/${name}.json`;
 
 /** File names inside a drill's folder; each JSON but `begun.json` has its signature beside it. */
@@ -48,7 +58,22 @@ const idPattern = /^(?<database>[a-z0-9][a-z0-9_-]*)-(?<at>\d{8}T\d{6}Z)-(?<suff
 
 /** `ehr-20261121T020000Z-7f3a` from its three facts; sorts by time within a database. */
 export function backupId(database: string, at: Date, suffix: string): string {
-  return `${database}-${at.toISOString().replace(/[-:]|\.\d+/g, "")}-${suffix}`;
+  return `${database}-${compactTime(at)}-${suffix}`;
+}
+
+/** `20261121T020000Z`. */
+export function compactTime(at: Date): string {
+  return at.toISOString().replace(/[-:]|\.\d+/g, "");
+}
+
+/** `rollback-ehr-20261121T020000Z-7f3a`, and likewise for rehearsals and incidents: as a backup's id, and says what it is. */
+export function recordId(kind: "rollback" | "rehearsal" | "incident", database: string, at: Date, suffix: string): string {
+  return `${kind}-${backupId(database, at, suffix)}`;
+}
+
+/** The database's short name inside such an id, or undefined if it is none of that kind. */
+export function databaseOfRecordId(kind: "rollback" | "rehearsal" | "incident", id: string): string | undefined {
+  return id.startsWith(`${kind}-`) ? databaseOfId(id.slice(kind.length + 1)) : undefined;
 }
 
 /** The database's short name inside a backup id, or undefined if it is not one. */

@@ -1,16 +1,17 @@
 /** Which rooms of a repository there are, told from the other side: what an object is by its key alone. */
-import { databaseOfId, escrowFolder, indexKey, keyFile, manifestFile, markerKey, partsOfDrillId, signatureSuffix, timelineFolder } from "./layout.ts";
+import { databaseOfId, databaseOfRecordId, escrowFolder, indexKey, keyFile, manifestFile, markerKey, partsOfDrillId, signatureSuffix, timelineFolder } from "./layout.ts";
 
 export type Place =
   /** `escrow`: the timeline of the repository that this is a copy of. */
   | { readonly room: "marker" | "timeline" | "escrow" | "probe" }
   | { readonly room: "backup"; readonly database: string; readonly id: string; readonly file: string }
-  | { readonly room: "lock" | "drill" | "index" | "hold" | "checkpoint"; readonly database: string }
+  | { readonly room: "lock" | "drill" | "index" | "hold" | "checkpoint" | "rollback" | "rehearsal" | "incident"; readonly database: string }
   /** A backup whose key was destroyed on purpose. */
   | { readonly room: "shredded"; readonly database: string; readonly id: string };
 
 const partPattern = /^[a-z][a-z0-9.-]*\.zst\.age$/;
 const escrowPattern = /^[^/]+\/\d{4}\/\d{10}\.json$/;
+const rollbackFile = /^(?:plan|outcome)\.json(?:\.sig)?$|^journal\/\d{4}\.json$/;
 const databasePattern = /^[a-z0-9][a-z0-9_-]*$/;
 
 /** The other objects of a backup's folder; `key.json` says who opens a key that was encrypted anew. */
@@ -33,6 +34,7 @@ export function placeOf(key: string): Place | undefined {
 
 function placeIn(database: string, room: string, rest: readonly string[], key: string): Place | undefined {
   const [name = "", file = "", ...deeper] = rest;
+  if (room === "rollbacks") return databaseOfRecordId("rollback", name) === database && rollbackFile.test([file, ...deeper].join("/")) ? { room: "rollback", database } : undefined;
   if (deeper.length > 0) return undefined;
   if (room === "backups") return databaseOfId(name) === database && (backupFiles.has(file) || isPartFile(file)) ? { room: "backup", database, id: name, file } : undefined;
   if (room === "drills") return partsOfDrillId(name)?.database === database && file !== "" ? { room: "drill", database } : undefined;
@@ -42,6 +44,8 @@ function placeIn(database: string, room: string, rest: readonly string[], key: s
   const id = /^(?<id>.+)\.json(?:\.sig)?$/.exec(name)?.groups?.["id"];
   if (id === undefined) return undefined;
   if (room === "checkpoints") return { room: "checkpoint", database };
+  if (room === "rehearsals") return databaseOfRecordId("rehearsal", id) === database ? { room: "rehearsal", database } : undefined;
+  if (room === "incidents") return databaseOfRecordId("incident", id) === database ? { room: "incident", database } : undefined;
   if (databaseOfId(id) !== database) return undefined;
   if (room === "holds") return { room: "hold", database };
   return room === "shredded" ? { room: "shredded", database, id } : undefined;

@@ -1,6 +1,7 @@
 /** The configuration as the rest of the product sees it: resolved, typed, every default filled in. */
 import type { DrillSettings } from "./drill-settings.ts";
 import type { RetentionSettings } from "./retention-settings.ts";
+import type { RollbackSettings } from "./rollback-settings.ts";
 
 export interface Config {
   /** By short name, in the file's order; empty where nothing names a database. */
@@ -54,6 +55,8 @@ export interface DatabaseConfig {
   readonly drill: DrillSettings;
   /** Undefined: nothing is ever removed. */
   readonly retention: RetentionSettings | undefined;
+  /** Undefined: nothing is known of how its application is deployed. */
+  readonly rollback?: RollbackSettings | undefined;
 }
 
 export interface PatternLists {

@@ -12,6 +12,7 @@ import { problemsOf } from "./problems.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
 import { drillSettings } from "./drill-schema.ts";
 import { retentionSettings } from "./retention-schema.ts";
+import { rollbackSettings } from "./rollback-schema.ts";
 import { hasPassword } from "./secrets.ts";
 import { readableByAll, type Reading, sourceReading } from "./sources.ts";
 
@@ -113,7 +114,7 @@ async function defaultSigners(path: string, reading: Reading): Promise<string> {
 function inOrder(databases: ParsedConfig["databases"], names: readonly string[]): ReadonlyMap<string, DatabaseConfig> {
   const entries = names.flatMap((name): [string, DatabaseConfig][] => {
     const database = databases[name];
-    return database === undefined ? [] : [[name, { name, ...database, tools: database.tools, appVersion: database.appVersion, canary: database.canary, drill: drillSettings(database.drill), retention: database.retention && retentionSettings(database.retention) }]];
+    return database === undefined ? [] : [[name, { name, ...database, tools: database.tools, appVersion: database.appVersion, canary: database.canary, drill: drillSettings(database.drill), retention: database.retention && retentionSettings(database.retention), rollback: database.rollback && rollbackSettings(database.rollback) }]];
   });
   return new Map(entries);
 }

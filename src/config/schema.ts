@@ -10,6 +10,7 @@ import { copiesSchema } from "./copies-schema.ts";
 import { drillSchema } from "./drill-schema.ts";
 import { duration, field, flag, mapRule, measure, oneOf, settle, source, text, texts, whole } from "./kinds.ts";
 import { retentionSchema } from "./retention-schema.ts";
+import { rollbackSchema } from "./rollback-schema.ts";
 import { registerUrl } from "./secrets.ts";
 import { type Reading, type Source, SourceProblem } from "./sources.ts";
 import { parseTools } from "./tools.ts";
@@ -106,6 +107,7 @@ export function configSchema(reading: Reading) {
     ),
     drill: drillSchema(url),
     retention: retentionSchema.optional(),
+    rollback: rollbackSchema((given) => reading.path(given)),
   }, { error: mapRule });
 
   const repository = z.strictObject({

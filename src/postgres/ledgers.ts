@@ -57,8 +57,19 @@ interface Candidate {
   readonly columns: readonly string[];
 }
 
+/** A ledger with what it says was applied. */
+export interface AppliedLedger extends LedgerTruth {
+  /** Names of the migrations that were applied and stand, oldest first. */
+  readonly applied: readonly string[];
+}
+
 /** Reads every ledger of the database, in whatever schema it stands. */
 export async function readLedgers(session: Session): Promise<LedgerTruth[]> {
+  return (await readAppliedLedgers(session)).map(({ tool, table, count, head, failed, sha256 }) => ({ tool, table, count, head, failed, sha256 }));
+}
+
+/** As {@link readLedgers}, with the names of all that was applied. */
+export async function readAppliedLedgers(session: Session): Promise<AppliedLedger[]> {
   const names = ledgers.map(({ table }) => `'${table}'`).join(", ");
   const candidates = await session.rows<Candidate>(
     `SELECT n.nspname AS schema, c.relname AS table,
@@ -66,7 +77,7 @@ export async function readLedgers(session: Session): Promise<LedgerTruth[]> {
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND c.relname IN (${names}) AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
   );
-  const found: LedgerTruth[] = [];
+  const found: AppliedLedger[] = [];
   for (const candidate of candidates) {
     const ledger = ledgers.find((known) => fits(known, candidate));
     if (ledger !== undefined) found.push(await readLedger(session, ledger, candidate));
@@ -78,7 +89,7 @@ function fits({ table, columns, exactly }: Ledger, candidate: Candidate): boolea
   return candidate.table === table && columns.every((column) => candidate.columns.includes(column)) && (exactly !== true || candidate.columns.length === columns.length);
 }
 
-async function readLedger(session: Session, ledger: Ledger, { schema, table }: Candidate): Promise<LedgerTruth> {
+async function readLedger(session: Session, ledger: Ledger, { schema, table }: Candidate): Promise<AppliedLedger> {
   const failed = ledger.failed ?? "false";
   const rows = await session.rows<{ name: string; entry: unknown; failed: boolean; head: boolean }>(
     `SELECT ${ledger.name} AS name, json_build_array(${ledger.name}${ledger.also === undefined ? "" : `, ${ledger.also}`}) AS entry,
@@ -94,6 +105,7 @@ async function readLedger(session: Session, ledger: Ledger, { schema, table }: C
     count: rows.length,
     head: head === "" ? null : head,
     failed: rows.filter((row) => row.failed).length,
+    applied,
     sha256: createHash("sha256").update(JSON.stringify(rows.map((row) => row.entry))).digest("hex"),
   };
 }

@@ -1,0 +1,72 @@
+/** What a rollback is going to do, what it costs, and what stands against it: one document for the person, the script and the record. */
+import { z } from "zod";
+
+import { ledgerShape } from "../checkpoint/checkpoint.ts";
+import { healthShape } from "../health/health.ts";
+import { platformStateShape } from "../platform/platform.ts";
+
+const instant = z.iso.datetime({ precision: 3 });
+
+export const strategies = ["images-only", "down-sql", "restore-and-swap"] as const;
+export type Strategy = (typeof strategies)[number];
+
+/** What is known of a table's rows since the snapshot. */
+export const tableLossShape = z.strictObject({
+  table: z.string(),
+  /** Rows that are there now and were not in the snapshot; null where that cannot be known. */
+  inserted: z.int().nonnegative().nullable(),
+  /** Rows now less rows then; null where the table is gone. */
+  difference: z.int().nullable(),
+  /** How it is known. `sequence`: rows beyond the last value that the snapshot gave out; `count`: only how many more there are. */
+  by: z.enum(["sequence", "count", "gone", "new"]),
+});
+export type TableLoss = z.infer<typeof tableLossShape>;
+
+export const migrationShape = z.strictObject({
+  name: z.string(),
+  /** What the older release makes of it. */
+  verdict: z.enum(["compatible", "incompatible", "unknown"]),
+  why: z.string(),
+  /** File with reviewed SQL that takes it back; null without one. */
+  down: z.string().nullable(),
+});
+export type MigrationVerdict = z.infer<typeof migrationShape>;
+
+export const planSchema = z.strictObject({
+  format: z.literal(1),
+  kind: z.literal("holdfast-rollback-plan"),
+  madeAt: instant,
+  database: z.string(),
+  /** The release that is gone back to, and the checkpoint that knows it. */
+  to: z.string(),
+  checkpoint: z.strictObject({ id: z.string(), sha256: z.string(), takenAt: instant, backup: z.string(), snapshotAt: instant }),
+  strategy: z.enum(strategies),
+  /** Why this one, in a sentence. */
+  because: z.string(),
+  now: z.strictObject({ release: z.string().nullable(), state: platformStateShape, ledgers: z.array(ledgerShape), health: healthShape.nullable() }),
+  target: z.strictObject({ state: platformStateShape, ledgers: z.array(ledgerShape), schemaFingerprint: z.string() }),
+  /** Migrations that were applied since the checkpoint, newest first. */
+  migrations: z.array(migrationShape),
+  /** Given where images go back although the schema does not fit. */
+  acceptIncompatible: z.string().nullable(),
+  skipSafetyBackup: z.string().nullable(),
+  loss: z.strictObject({
+    /** Whether the plan loses what was written since the snapshot. */
+    data: z.boolean(),
+    minutes: z.number().nonnegative(),
+    tables: z.array(tableLossShape),
+  }),
+  stops: z.strictObject({
+    workloads: z.array(z.string()),
+    /** Seconds, estimated; null where nothing was measured yet. */
+    seconds: z.number().nonnegative().nullable(),
+    /** From what: "the last drill's restore of 61 s, and 10 s for the swap". */
+    basis: z.string(),
+  }),
+  rehearsed: z.strictObject({ id: z.string(), at: instant, verdict: z.enum(["pass", "fail", "unverified"]) }).nullable(),
+  preflight: z.array(z.strictObject({ id: z.string(), title: z.string(), outcome: z.enum(["ok", "warn", "blocked"]), detail: z.string(), hint: z.string().optional() })),
+  steps: z.array(z.strictObject({ id: z.string(), title: z.string() })),
+  /** What has to be typed. */
+  confirm: z.string(),
+});
+export type RollbackPlan = z.infer<typeof planSchema>;

@@ -1,0 +1,94 @@
+/** Where an application runs. Compose and Kubernetes look alike from here; everything is addressed explicitly, never by an ambient default. */
+import { z } from "zod";
+
+import type { PreflightFinding } from "../finding.ts";
+import type { RollbackStep } from "../step.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const imageShape = z.strictObject({
+  /** Of the container within its workload; a Compose service has one, named as the service. */
+  container: z.string(),
+  /** As the configuration writes it: `ehr-app:1.4.1`. */
+  reference: z.string(),
+  /** Content id or digest that really runs: `sha256:…` (Compose), `…@sha256:…` (Kubernetes). */
+  id: z.string(),
+  /** The extra tag that keeps it from being pruned, once {@link Platform.pin} made it. */
+  pinned: z.string().nullable(),
+});
+
+export const workloadShape = z.strictObject({
+  kind: z.enum(["service", "deployment", "statefulset"]),
+  name: z.string(),
+  images: z.array(imageShape).min(1),
+  /** Replicas that are asked for. */
+  replicas: z.int().nonnegative(),
+  /** Revision of a Deployment (`deployment.kubernetes.io/revision`) or the StatefulSet's `updateRevision`; null on Compose. */
+  revision: z.string().nullable(),
+  /** SHA-256 of the resolved configuration without the image: of the service, or of the pod template. */
+  configSha256: sha256,
+  /** Whether the platform itself can see that it works: a Compose health check, a readiness probe. */
+  healthChecked: z.boolean(),
+  /**
+   * The workload as it was resolved, to be made again: a Compose service (its secret values replaced by `sha256:…`), or the pod
+   * template of a workload (which names secrets and holds none; literal values of variables that look secret are hashed too).
+   */
+  resolved: z.record(z.string(), z.unknown()),
+});
+
+export const settingShape = z.strictObject({
+  kind: z.enum(["configmap", "secret", "env-file", "compose-file"]),
+  name: z.string(),
+  sha256,
+});
+
+/** What runs on a platform at one moment. */
+export const platformStateShape = z.strictObject({
+  platform: z.enum(["compose", "kubernetes", "none"]),
+  /** `{ project: "ehr", files: "/srv/ehr/compose.yaml" }`, `{ context, namespace }`: shown before the confirmation, and compared. */
+  address: z.record(z.string(), z.string()),
+  workloads: z.array(workloadShape),
+  /** Configuration that stands beside the workloads. Its content is never kept. */
+  settings: z.array(settingShape),
+});
+
+export type ImageState = z.infer<typeof imageShape>;
+export type WorkloadState = z.infer<typeof workloadShape>;
+export type SettingState = z.infer<typeof settingShape>;
+export type PlatformState = z.infer<typeof platformStateShape>;
+
+/** What was seen of one workload after the rollback. */
+export interface WorkloadObservation {
+  readonly workload: string;
+  /** One for each replica that runs or should: what it runs, and whether the platform counts it as ready. */
+  readonly replicas: readonly { readonly name: string; readonly images: readonly string[]; readonly ready: boolean }[];
+  /** Why it is not as it should be: a sentence; undefined if every replica runs the target's images and is ready. */
+  readonly problem: string | undefined;
+}
+
+export interface Platform {
+  readonly kind: PlatformState["platform"];
+  /** As {@link PlatformState.address}. */
+  readonly address: Readonly<Record<string, string>>;
+  /** What the operator types to confirm: the Compose project, or the namespace. */
+  readonly confirmName: string;
+  /** @throws HoldfastError `configuration` if the platform or a workload is not there; `not-found`; `cancelled` */
+  capture(signal: AbortSignal): Promise<PlatformState>;
+  /**
+   * Keeps the images from being pruned, under a tag that names the checkpoint. Safe to repeat.
+   * @returns the state with its `pinned` filled in; unchanged where the platform has nothing to pin (Kubernetes)
+   */
+  pin(state: PlatformState, checkpoint: string, signal: AbortSignal): Promise<PlatformState>;
+  /** Looks at everything that could keep the way from `now` to `target` from succeeding. Changes nothing. */
+  preflight(target: PlatformState, now: PlatformState, signal: AbortSignal): Promise<PreflightFinding[]>;
+  /** Stops every workload of `now` that may write: maintenance. Its `undo` brings back exactly `now`. */
+  stopWriters(now: PlatformState): RollbackStep;
+  /**
+   * Brings the workloads from `now` to `target`: images, configuration, replicas; also after {@link stopWriters}, whose stopped
+   * state it starts from. Where somebody else changed a workload since `now` was captured it fails with `refused` rather than
+   * overwrite. The `undo` of each brings that workload back to `now`.
+   */
+  startTarget(target: PlatformState, now: PlatformState): RollbackStep[];
+  /** Looks at every replica. Does not wait. */
+  observe(target: PlatformState, signal: AbortSignal): Promise<WorkloadObservation[]>;
+}
