@@ -68,6 +68,17 @@ test("a pod that was held back becomes ready once its label is gone", async () =
   await kubectl("rollout", "status", "deployment/web", "--timeout", "60s");
 });
 
+test("a pod that does not end stays, terminating, after its Deployment was scaled down", async () => {
+  const { kubectl, apply } = await createNamespace();
+  await apply(deployment("web", first, { replicas: 1, labels: { "holdfast-test/ends": "never" } }));
+  await kubectl("rollout", "status", "deployment/web", "--timeout", "60s");
+  await kubectl("scale", "deployment/web", "--replicas", "0");
+  await kubectl("wait", "--for", "jsonpath={.metadata.deletionTimestamp}", "pod", "--selector", "app=web", "--timeout", "60s");
+  expect(await kubectl("get", "pods", "--output", `jsonpath=${container}.ready}`)).toBe("true");
+  await kubectl("label", "pod", "--selector", "app=web", "holdfast-test/ends-");
+  await kubectl("wait", "--for", "delete", "pod", "--selector", "app=web", "--timeout", "60s");
+});
+
 const read: Rule = { apiGroups: ["apps"], resources: ["deployments"], verbs: ["get", "list", "watch"] };
 const patch: Rule = { apiGroups: ["apps"], resources: ["deployments"], verbs: ["patch"] };
 
