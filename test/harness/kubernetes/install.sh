@@ -23,6 +23,7 @@ exec 9>"$cache/lock"
 flock 9
 if complete; then echo "$target"; exit 0; fi
 log=$target.log
+rm -rf "$target".?????? # what a build that was killed left behind
 built=$(mktemp -d "$target.XXXXXX")
 trap 'rm -rf "$built"' EXIT
 chmod 755 "$built"
