@@ -6,7 +6,9 @@ import type { Server } from "../../postgres/server.ts";
 import { checkHealth } from "../../rollback/health/probe.ts";
 import type { Health } from "../../rollback/health/health.ts";
 import { openJournal } from "../../rollback/journal/open-journal.ts";
-import { runSteps, undoSteps } from "../../rollback/journal/run-steps.ts";
+import { runSteps } from "../../rollback/journal/run-steps.ts";
+import { stateOf } from "../../rollback/journal/state.ts";
+import { undoSteps } from "../../rollback/journal/undo-steps.ts";
 import type { BegunRollback, RollbackOutcome } from "../../rollback/plan/outcome.ts";
 import { publishOutcome } from "../../rollback/plan/records.ts";
 import type { StepFacts } from "../../rollback/step.ts";
@@ -39,8 +41,8 @@ export interface Carried {
 }
 
 /** After a kill, whoever resumes waits for one lease and no longer. */
-const leaseMs = 15_000;
-const heartbeatMs = 4_000;
+const leaseMs = 9_000;
+const heartbeatMs = 3_000;
 
 /** Runs `work` while no other rollback of the database can run; its context is cancelled when the lock is lost. */
 export async function underRollbackLock<T>(context: Context, workplace: Workplace, database: DatabaseConfig, server: Server, work: (held: Context) => Promise<T>, waitMs = 0): Promise<T> {
@@ -63,20 +65,26 @@ export async function carryOut(context: Context, workplace: Workplace, carried: 
   const platform = configuredPlatform(database, begun.plan.now.state.platform);
   const steps = rollbackSteps({ context, workplace, database, id: begun.id, plan: begun.plan, drainMs: begun.drainMs }, settings, platform);
   const journal = await openJournal({ stateDir: config.stateDir, repository: workplace.repository, database: database.name, id: begun.id, clock, actor, signer, reporter });
-  reporter.emit({ type: "plan", steps: direction === "abort" ? steps.toReversed() : direction === "leave" ? [] : steps });
-  let facts: ReadonlyMap<string, StepFacts> = new Map();
-  try {
-    if (direction === "abort") facts = await undoSteps(steps, journal, { reporter, signal, clock });
-    else if (direction !== "leave") facts = await runSteps(steps, journal, { reporter, signal, clock });
-  } catch (error) {
-    await record.failed(error);
-    await journal.sync();
-    throw withState(error, begun);
+  // A run that was killed between its last entry and its outcome has nothing left to do but to say so.
+  const over = stateOf(journal.entries).ended;
+  if (over === undefined) {
+    try {
+      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock });
+      else if (direction !== "leave") await runSteps(steps, journal, { reporter, signal, clock });
+    } catch (error) {
+      await record.failed(error);
+      await journal.sync();
+      throw withState(error, begun);
+    }
+    await journal.append({ kind: "ended", ...endOf(direction, begun, why) });
   }
-  const [outcome, ended, message] = endOf(direction, begun, why);
-  await journal.append({ kind: "ended", outcome: ended, message });
   await journal.sync();
-  const healthAfter = settings.health === undefined ? null : await askedOnce(() => checkHealth(settings.health!, { release: begun.plan.to, clock, signal }));
+  const { ended, facts } = stateOf(journal.entries);
+  if (ended === undefined) throw new Error("the journal did not end");
+  const { message } = ended;
+  const outcome = outcomes[ended.outcome];
+  const { health } = settings;
+  const healthAfter = health === undefined ? null : await askedOnce(() => checkHealth(health, { release: begun.plan.to, clock, signal }));
   const finished = clock.now();
   await publishOutcome(workplace.repository, {
     format: 1, kind: "holdfast-rollback-outcome", rollback: begun.id, database: database.name, to: begun.plan.to, outcome, message,
@@ -92,10 +100,13 @@ export async function carryOut(context: Context, workplace: Workplace, carried: 
   };
 }
 
-function endOf(direction: Direction, { plan }: BegunRollback, why: string | undefined): [RollbackOutcome["outcome"], "done" | "failed" | "aborted", string] {
-  if (direction === "abort") return ["aborted", "aborted", `returned to what ran before${why === undefined ? "" : `: ${why}`}`];
-  if (direction === "leave") return ["left", "failed", `ended as it stands: ${why ?? "no reason was given"}`];
-  return ["done", "done", `${plan.database} is back at ${plan.to}, observed`];
+/** The journal's words, and the record's. */
+const outcomes = { done: "done", aborted: "aborted", failed: "left" } as const;
+
+function endOf(direction: Direction, { plan }: BegunRollback, why: string | undefined): { outcome: keyof typeof outcomes; message: string } {
+  if (direction === "abort") return { outcome: "aborted", message: `returned to what ran before${why === undefined ? "" : `: ${why}`}` };
+  if (direction === "leave") return { outcome: "failed", message: `ended as it stands: ${why ?? "no reason was given"}` };
+  return { outcome: "done", message: `${plan.database} is back at ${plan.to}, observed` };
 }
 
 /** A question that is for the record only must not undo what was done. */
