@@ -21,7 +21,7 @@ export function rollbackSteps(work: RollbackWork, settings: RollbackSettings, pl
     ...(plan.strategy === "restore-and-swap" ? [restoreBesideStep(work)] : []),
     maintenanceOn(settings, platform, plan),
     ...(plan.skipSafetyBackup === null ? [safetyBackupStep(work)] : []),
-    plan.strategy === "restore-and-swap" ? swapStep(work) : downSqlStep(work),
+    plan.strategy === "restore-and-swap" ? swapStep(work) : downSqlStep(work, settings),
     ...start,
     ...(off === undefined ? [] : [off]),
     observe,
