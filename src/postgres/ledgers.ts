@@ -55,6 +55,12 @@ const ledgers: readonly Ledger[] = [
   { tool: "rails", table: "schema_migrations", columns: ["version"], exactly: true, order: 'version::text COLLATE "C"', name: "version::text" },
 ];
 
+/** Where a ledger stands, as {@link LedgerTruth} tells it. */
+export interface LedgerPlace {
+  readonly tool: string;
+  readonly table: string;
+}
+
 interface Candidate {
   readonly schema: string;
   readonly table: string;
@@ -124,12 +130,12 @@ export function canForget(tool: string): boolean {
 }
 
 /** Locks a ledger against everybody who applies migrations, until the transaction ends. */
-export async function lockLedger(session: Session, { tool, table }: Pick<LedgerTruth, "tool" | "table">): Promise<void> {
+export async function lockLedger(session: Session, { tool, table }: LedgerPlace): Promise<void> {
   await session.execute(`LOCK TABLE ${relationOf(ledgerOf(tool), table)} IN SHARE ROW EXCLUSIVE MODE`);
 }
 
 /** Takes the rows of `names` that stand out of a ledger; rows that failed stay. */
-export async function forgetMigrations(session: Session, { tool, table }: Pick<LedgerTruth, "tool" | "table">, names: readonly string[]): Promise<void> {
+export async function forgetMigrations(session: Session, { tool, table }: LedgerPlace, names: readonly string[]): Promise<void> {
   const ledger = ledgerOf(tool);
   if (names.length === 0) return;
   await session.execute(`DELETE FROM ${relationOf(ledger, table)} WHERE ${ledger.name} IN (${names.map(literal).join(", ")}) AND NOT coalesce(${ledger.failed ?? "false"}, false)`);

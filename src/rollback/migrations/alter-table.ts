@@ -96,7 +96,7 @@ export function staysUnique(fillings: readonly (Filling | undefined)[], nullsNot
 }
 
 function isEnforced(constraint: Constraint | undefined): boolean {
-  return constraint !== undefined && constraint.is_enforced === true;
+  return constraint?.is_enforced === true;
 }
 
 /** What a reference that does not let go of its target means to an older release that deletes the target. */

@@ -1,5 +1,14 @@
 /** Which migrations stand between two states of a database's ledgers, and what a ledger should not look like. Pure. */
-import type { LedgerState } from "../checkpoint/checkpoint.ts";
+
+/** What is read of a ledger; a checkpoint's fits, and so does one that was read just now. */
+export interface LedgerView {
+  readonly tool: string;
+  readonly table: string;
+  readonly head: string | null;
+  readonly applied: readonly string[];
+  readonly failed: number;
+  readonly sha256: string;
+}
 
 export interface AppliedMigration {
   readonly tool: string;
@@ -31,7 +40,7 @@ export interface MigrationsBetween {
   readonly oddities: readonly LedgerOddity[];
 }
 
-export function migrationsBetween(then: readonly LedgerState[], now: readonly LedgerState[]): MigrationsBetween {
+export function migrationsBetween(then: readonly LedgerView[], now: readonly LedgerView[]): MigrationsBetween {
   const keys = [...new Set([...then, ...now].map(keyOf))];
   const each = keys.map((key) => between(then.find((ledger) => keyOf(ledger) === key), now.find((ledger) => keyOf(ledger) === key)));
   return { applied: each.flatMap(({ applied }) => applied), oddities: each.flatMap(({ oddities }) => oddities) };
@@ -42,12 +51,12 @@ export function isUnchanged({ applied, oddities }: MigrationsBetween): boolean {
   return applied.length === 0 && oddities.length === 0;
 }
 
-const keyOf = ({ tool, table }: LedgerState): string => `${tool} ${table}`;
+const keyOf = ({ tool, table }: LedgerView): string => `${tool} ${table}`;
 
 /** Keeps of each ledger nothing but the heads. */
 const headsOnly = ["alembic"];
 
-function between(then: LedgerState | undefined, now: LedgerState | undefined): MigrationsBetween {
+function between(then: LedgerView | undefined, now: LedgerView | undefined): MigrationsBetween {
   if (now === undefined) return { applied: [], oddities: then === undefined ? [] : [odd("disappeared", then, then.applied, "was there and is not any more")] };
   if (then === undefined) return { applied: newestFirst(now, now.applied), oddities: [odd("appeared", now, now.applied, "was not there")] };
   const added = now.applied.filter((name) => !then.applied.includes(name));
@@ -58,7 +67,7 @@ function between(then: LedgerState | undefined, now: LedgerState | undefined): M
   return { applied: newestFirst(now, added), oddities: [...changesOfTheOld(then, now, added), ...failures(then, now)] };
 }
 
-function changesOfTheOld(then: LedgerState, now: LedgerState, added: readonly string[]): LedgerOddity[] {
+function changesOfTheOld(then: LedgerView, now: LedgerView, added: readonly string[]): LedgerOddity[] {
   const gone = then.applied.filter((name) => !now.applied.includes(name));
   if (gone.length > 0) return [odd("backwards", now, gone, `lacks ${list(gone)}, which ${gone.length === 1 ? "was" : "were"} applied`)];
   const kept = now.applied.filter((name) => then.applied.includes(name));
@@ -68,16 +77,16 @@ function changesOfTheOld(then: LedgerState, now: LedgerState, added: readonly st
   return moved || rewritten ? [odd("edited", now, [], "was edited: the same migrations with other checksums, outcomes or order")] : [];
 }
 
-function failures(then: LedgerState, now: LedgerState): LedgerOddity[] {
+function failures(then: LedgerView, now: LedgerView): LedgerOddity[] {
   const more = now.failed - then.failed;
   return more > 0 ? [odd("failed", now, [], `has ${more} more ${more === 1 ? "migration" : "migrations"} that failed, or ${more === 1 ? "was" : "were"} begun and not finished`)] : [];
 }
 
-function newestFirst({ tool, table }: LedgerState, names: readonly string[]): AppliedMigration[] {
+function newestFirst({ tool, table }: LedgerView, names: readonly string[]): AppliedMigration[] {
   return names.map((name) => ({ tool, table, name })).toReversed();
 }
 
-function odd(kind: LedgerOddity["kind"], { tool, table }: LedgerState, names: readonly string[], what: string): LedgerOddity {
+function odd(kind: LedgerOddity["kind"], { tool, table }: LedgerView, names: readonly string[], what: string): LedgerOddity {
   return { kind, tool, table, names, detail: `the ledger ${table} (${tool}) ${what}` };
 }
 
