@@ -30,3 +30,5 @@ export const backupArg = Args.string({ description: "id of a backup, or latest",
 export const minimumRecipientsFlag = Flags.integer({ summary: "how many keys should open each backup", default: 2, min: 1, helpValue: "N", env: "HOLDFAST_MINIMUM_RECIPIENTS" });
 
 export const drillArg = Args.string({ description: "id of a drill, or latest", name: "ID", ignoreStdin: true, required: true });
+
+export const checkpointArg = Args.string({ description: "the release that was coming, or the id of a checkpoint; by default the newest", name: "RELEASE|ID", ignoreStdin: true });
