@@ -22,6 +22,7 @@ export interface ParsedStatement {
 
 /** @throws HoldfastError `refused`, which quotes nothing of it, if `sql` is no SQL that the server would take */
 export async function parseSql(sql: string): Promise<ParsedStatement[]> {
+  if (sql.trim() === "") return [];
   await loadModule();
   const bytes = Buffer.from(sql);
   const { stmts } = await parse(sql).catch((error: unknown) => {
