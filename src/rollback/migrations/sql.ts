@@ -78,6 +78,6 @@ export function* below(node: unknown): Generator<Node> {
 
 /** "ALTER TABLE" of `AlterTableStmt`: for statements that have no better words. */
 export function wordsOf(kind: NodeKind): string {
-  const known: Partial<Record<NodeKind, string>> = { DoStmt: "a DO block", CallStmt: "CALL", CopyStmt: "COPY", MergeStmt: "MERGE", SelectStmt: "SELECT", RuleStmt: "CREATE RULE", AlterSeqStmt: "ALTER SEQUENCE", AlterEventTrigStmt: "ALTER EVENT TRIGGER", CreateEventTrigStmt: "CREATE EVENT TRIGGER" };
+  const known: Partial<Record<NodeKind, string>> = { DoStmt: "a DO block", CallStmt: "CALL", CopyStmt: "COPY", MergeStmt: "MERGE", SelectStmt: "SELECT", RuleStmt: "CREATE RULE", AlterSeqStmt: "ALTER SEQUENCE", AlterEventTrigStmt: "ALTER EVENT TRIGGER", CreateEventTrigStmt: "CREATE EVENT TRIGGER", CreatedbStmt: "CREATE DATABASE", DropdbStmt: "DROP DATABASE", CreateStmt: "CREATE TABLE", CreateTrigStmt: "CREATE TRIGGER", IndexStmt: "CREATE INDEX", ViewStmt: "CREATE VIEW" };
   return known[kind] ?? kind.replace(/Stmt$/, "").replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toUpperCase();
 }
