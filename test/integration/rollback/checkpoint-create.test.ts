@@ -99,7 +99,7 @@ describe("it is refused, and nothing is published,", () => {
 
   test("when the backup fails", async () => {
     const there = await deployment();
-    there.on.listen((event) => { if (event.type === "step-started" && event.step === "data") runSqlNow(there.database.name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'holdfast ehr-%'"); });
+    there.on.listen((event) => { if (event.type === "step-started" && event.step === "data") runSqlNow(there.database.name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'holdfast ehr-%'"); });
     await expect(there.checkpoint()).rejects.toMatchObject({ code: expect.stringMatching(/^(?:dump-failed|database-unreachable)$/) as unknown });
     expect([await published(there), there.platform.pins]).toEqual([[], []]);
   });
