@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { kubernetesPlatform } from "../../src/rollback/platform/kubernetes/kubernetes-platform.ts";
 import { platformStateShape, type PlatformState } from "../../src/rollback/platform/platform.ts";
 import { imageIdOf } from "../harness/kubernetes.ts";
 import { runner, scene, signal, workload } from "./rollback-scene.ts";
@@ -172,7 +173,6 @@ test("a Deployment that exceeded its progress deadline goes back, though its con
 test("a context, a kubeconfig or a workload that is not there is a matter of configuration", async () => {
   const { settings, release } = await scene(["deployment/app"]);
   await release(workload("Deployment", "web", web1));
-  const { kubernetesPlatform } = await import("../../src/rollback/platform/kubernetes/kubernetes-platform.ts");
   const refusal = (changed: Partial<typeof settings>) => kubernetesPlatform({ ...settings, ...changed }).capture(signal).catch((error: unknown) => error);
   expect(await refusal({})).toMatchObject({ code: "configuration", message: `deployment app is not in namespace ${settings.namespace}` });
   expect(await refusal({ context: "elsewhere", workloads: ["deployment/web"] })).toMatchObject({ code: "configuration", message: expect.stringContaining("elsewhere") as string });

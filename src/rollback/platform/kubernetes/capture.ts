@@ -8,7 +8,7 @@ import { cannotLook, type Kubectl } from "./kubectl.ts";
 import { recordOf } from "./record.ts";
 import { captureSettings } from "./settings.ts";
 import { configurationSha256, containersOf, isHealthChecked } from "./template.ts";
-import { findWorkload, history, inWords, isCurrent, podOwners, podsOf, revisionOf, type LiveWorkload, type WorkloadName } from "./workload.ts";
+import { belongings, findWorkload, inWords, isCurrent, revisionOf, type LiveWorkload, type WorkloadName } from "./workload.ts";
 
 /** @throws HoldfastError `configuration` if a workload is not there, or may not be looked at; `cancelled` */
 export async function capture(kubectl: Kubectl, names: readonly WorkloadName[], address: Readonly<Record<string, string>>, signal: AbortSignal): Promise<PlatformState> {
@@ -49,8 +49,8 @@ async function settled(kubectl: Kubectl, name: WorkloadName, signal: AbortSignal
 }
 
 async function captureWorkload(kubectl: Kubectl, live: LiveWorkload, signal: AbortSignal): Promise<WorkloadState> {
-  const held = await history(kubectl, live, signal);
-  const pods = (await podsOf(kubectl, live, podOwners(live, held), signal)).filter((pod) => isCurrent(pod, live, held));
+  const own = await belongings(kubectl, live, signal);
+  const pods = own.pods.filter((pod) => isCurrent(pod, live, own));
   const imageIds = Object.fromEntries(containersOf(live.template).map(({ name }) => [name, idsOf(name, pods)]));
   return {
     kind: live.kind,

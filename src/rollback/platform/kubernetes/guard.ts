@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { HoldfastError } from "../../../errors.ts";
 import { autoscalerOf } from "./autoscaler.ts";
 import { isRejectedPatch, type Kubectl } from "./kubectl.ts";
-import type { PodTemplate } from "./objects.ts";
+import { workloadObject, type PodTemplate } from "./objects.ts";
 import { hasTemplateOf, identityOf, specSha256, type RecordedWorkload } from "./record.ts";
 import { differences } from "./template.ts";
-import { inWords, readWorkload, type LiveWorkload } from "./workload.ts";
+import { inWords, liveWorkload, readWorkload, type LiveWorkload } from "./workload.ts";
 
 /** How a workload may stand, so that what it is can be explained by what was captured and by our own steps. */
 export interface Explained {
@@ -46,8 +46,7 @@ export async function change(
     const wanted = await decide(before);
     if (wanted.template === undefined && (wanted.replicas === undefined || wanted.replicas === before.replicas)) return { before, after: before };
     try {
-      await patch(kubectl, before, wanted, signal);
-      return { before, after: await readWorkload(kubectl, explained.now, signal) };
+      return { before, after: await patch(kubectl, before, wanted, signal) };
     } catch (error) {
       if (!isRejectedPatch(error) || attempt === attempts) throw error;
       // An annotation moves the generation too: whether this was somebody's change is seen by looking again.
@@ -57,7 +56,7 @@ export async function change(
 }
 
 /** The server tests and changes in one act. A template may hold secrets, so it stands in a file and not among the arguments. */
-async function patch(kubectl: Kubectl, live: LiveWorkload, { template, replicas }: Change, signal: AbortSignal): Promise<void> {
+async function patch(kubectl: Kubectl, live: LiveWorkload, { template, replicas }: Change, signal: AbortSignal): Promise<LiveWorkload> {
   const operations = [
     { op: "test", path: "/metadata/uid", value: live.object.metadata.uid },
     { op: "test", path: "/metadata/generation", value: live.generation },
@@ -69,7 +68,8 @@ async function patch(kubectl: Kubectl, live: LiveWorkload, { template, replicas 
   try {
     const file = join(folder, "patch.json");
     await writeFile(file, JSON.stringify(operations), { mode: 0o600 });
-    await kubectl.run(["patch", `${live.kind}s.apps`, live.name, "--type=json", `--patch-file=${file}`, "--field-manager=holdfast", "--output=name"], { signal });
+    const patched = await kubectl.read(workloadObject, ["patch", `${live.kind}s.apps`, live.name, "--type=json", `--patch-file=${file}`, "--field-manager=holdfast"], { signal });
+    return patched === undefined ? await readWorkload(kubectl, live, signal) : liveWorkload(live, patched);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

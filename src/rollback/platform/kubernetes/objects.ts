@@ -67,11 +67,17 @@ export const workloadObject = z.looseObject({
 });
 export type WorkloadObject = z.infer<typeof workloadObject>;
 
-export const replicaSets = z.looseObject({ items: z.array(z.looseObject({ metadata, spec: z.looseObject({ template: podTemplate }) })) });
+const replicaSet = z.looseObject({ kind: z.literal("ReplicaSet"), metadata, spec: z.looseObject({ template: podTemplate }) });
 
-export const controllerRevisions = z.looseObject({
-  items: z.array(z.looseObject({ metadata, revision: z.int(), data: z.looseObject({ spec: z.looseObject({ template: podTemplate }) }) })),
+const controllerRevision = z.looseObject({
+  kind: z.literal("ControllerRevision"),
+  metadata,
+  revision: z.int(),
+  data: z.looseObject({ spec: z.looseObject({ template: podTemplate }) }),
 });
+
+/** What keeps a template of a Deployment or a StatefulSet. */
+export type TemplateHolder = z.infer<typeof replicaSet> | z.infer<typeof controllerRevision>;
 
 const containerStatus = z.looseObject({
   name: z.string(),
@@ -88,6 +94,7 @@ const containerStatus = z.looseObject({
 });
 
 const pod = z.looseObject({
+  kind: z.literal("Pod"),
   metadata,
   status: z.looseObject({
     phase: z.string().default("Pending"),
@@ -97,7 +104,8 @@ const pod = z.looseObject({
   }),
 });
 export type Pod = z.infer<typeof pod>;
-export const pods = z.looseObject({ items: z.array(pod) });
+
+export const belongingObjects = z.looseObject({ items: z.array(z.discriminatedUnion("kind", [replicaSet, controllerRevision, pod])) });
 
 /** A ConfigMap or a Secret. What is in it goes nowhere. */
 export const settingObject = z.looseObject({

@@ -7,7 +7,7 @@ import type { Kubectl } from "./kubectl.ts";
 import type { Pod } from "./objects.ts";
 import { hasTemplateOf, recorded, type RecordedWorkload } from "./record.ts";
 import { containersOf, differences } from "./template.ts";
-import { findWorkload, history, inWords, isCurrent, podOwners, podsOf, type LiveWorkload } from "./workload.ts";
+import { belongings, findWorkload, inWords, isCurrent, type LiveWorkload } from "./workload.ts";
 
 /** @throws ToolFailure */
 export async function observe(kubectl: Kubectl, target: PlatformState, signal: AbortSignal): Promise<WorkloadObservation[]> {
@@ -23,9 +23,9 @@ export async function observeWorkload(kubectl: Kubectl, to: RecordedWorkload, si
   const workload = `${to.kind}/${to.name}`;
   const live = await findWorkload(kubectl, to, signal);
   if (live === undefined) return { workload, replicas: [], problem: `${inWords(to)} is not there`, settled: false };
-  const held = await history(kubectl, live, signal);
-  const pods = await podsOf(kubectl, live, podOwners(live, held), signal);
-  const current = new Set(pods.filter((pod) => isCurrent(pod, live, held) && pod.metadata.deletionTimestamp === undefined));
+  const own = await belongings(kubectl, live, signal);
+  const { pods } = own;
+  const current = new Set(pods.filter((pod) => isCurrent(pod, live, own) && pod.metadata.deletionTimestamp === undefined));
   const unsettled = [...templateProblem(live, to), ...(await replicasProblem(kubectl, live, to, signal)), ...podProblems(live, pods, current)];
   const problems = [...unsettled, ...imageProblems(to, [...current])];
   return {

@@ -7,7 +7,7 @@ import { autoscalerFinding, budgetFinding, jobsFinding } from "./neighbours.ts";
 import { permissionsFinding } from "./permissions.ts";
 import { recorded, type RecordedWorkload } from "./record.ts";
 import { settingsFinding } from "./settings-finding.ts";
-import { findWorkload, history, inWords, type HeldTemplate, type LiveWorkload } from "./workload.ts";
+import { belongings, findWorkload, inWords, type HeldTemplate, type LiveWorkload } from "./workload.ts";
 import { healthFinding, imagesFinding, pausedFinding, revisionFinding, updatesFinding, workloadsFinding } from "./workload-findings.ts";
 
 /** A workload of the target with how it stands. */
@@ -37,7 +37,7 @@ async function look(kubectl: Kubectl, target: PlatformState, now: PlatformState,
     const live = await allowed(findWorkload(kubectl, to, signal));
     if (live === "forbidden") continue;
     if (live === undefined) missing.push(inWords(to));
-    else candidates.push({ to, live, held: forbiddenAsUndefined(await allowed(history(kubectl, live, signal))) });
+    else candidates.push({ to, live, held: await held(kubectl, live, signal) });
   }
   const live = candidates.map((candidate) => candidate.live);
   return [
@@ -56,6 +56,7 @@ async function look(kubectl: Kubectl, target: PlatformState, now: PlatformState,
   ];
 }
 
-function forbiddenAsUndefined<T>(answer: T | "forbidden"): T | undefined {
-  return answer === "forbidden" ? undefined : answer;
+async function held(kubectl: Kubectl, live: LiveWorkload, signal: AbortSignal): Promise<Candidate["held"]> {
+  const own = await allowed(belongings(kubectl, live, signal));
+  return own === "forbidden" ? undefined : own.held;
 }

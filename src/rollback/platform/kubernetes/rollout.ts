@@ -11,7 +11,7 @@ import { observeWorkload } from "./observe.ts";
 import { hasTemplateOf, recorded, type RecordedWorkload } from "./record.ts";
 import { inStep, whereThingsStand } from "./standing.ts";
 import { differences } from "./template.ts";
-import { history, inWords, isCurrent, podOwners, podsOf, readWorkload, type LiveWorkload } from "./workload.ts";
+import { belongings, inWords, isCurrent, readWorkload, type LiveWorkload } from "./workload.ts";
 
 const pollMs = 1_000;
 /** A StatefulSet's pods may come to stand in its way while it is waited for. */
@@ -95,11 +95,10 @@ async function rolledOut(kubectl: Kubectl, { kind, name }: RecordedWorkload, lef
  * pods are in the way of the template that would heal them, until somebody deletes them.
  */
 async function deleteStuck(kubectl: Kubectl, live: LiveWorkload, signal: AbortSignal): Promise<void> {
-  const held = await history(kubectl, live, signal);
-  const pods = await podsOf(kubectl, live, podOwners(live, held), signal);
-  for (const pod of pods) {
+  const own = await belongings(kubectl, live, signal);
+  for (const pod of own.pods) {
     const ready = pod.status.conditions.some(({ type, status }) => type === "Ready" && status === "True");
-    if (ready || pod.metadata.deletionTimestamp !== undefined || isCurrent(pod, live, held)) continue;
+    if (ready || pod.metadata.deletionTimestamp !== undefined || isCurrent(pod, live, own)) continue;
     await kubectl.run(["delete", "pod", pod.metadata.name, "--ignore-not-found", "--wait=false"], { signal });
   }
 }

@@ -13,7 +13,7 @@ import { rolloutStep } from "./rollout.ts";
 import { inStep, notChanged } from "./standing.ts";
 import { maintenanceStep } from "./stop-writers.ts";
 import { imagesInWords } from "./template.ts";
-import { history, inWords, readWorkload, type HeldTemplate, type LiveWorkload } from "./workload.ts";
+import { belongings, inWords, readWorkload, type HeldTemplate, type LiveWorkload } from "./workload.ts";
 
 export function startTarget(kubectl: Kubectl, target: PlatformState, now: PlatformState, timeoutMs: number): RollbackStep[] {
   return [...target.workloads.map((state) => undoStep(kubectl, recorded(state), target, now)), rolloutStep(kubectl, target, now, timeoutMs)];
@@ -76,7 +76,7 @@ export function heldFor(held: readonly HeldTemplate[], { record }: RecordedWorkl
 }
 
 async function requireHeld(kubectl: Kubectl, live: LiveWorkload, to: RecordedWorkload, signal: AbortSignal): Promise<HeldTemplate> {
-  const found = heldFor(await history(kubectl, live, signal), to);
+  const found = heldFor((await belongings(kubectl, live, signal)).held, to);
   if (found !== undefined) return found;
   throw new HoldfastError("rollback-failed", `the history of ${inWords(to)} no longer has the template of ${imagesInWords(to.record.template)} (revision ${to.state.revision ?? "unknown"})`, {
     hints: [missingRevisionHint(to)],

@@ -8,7 +8,7 @@ import { change } from "./guard.ts";
 import type { Kubectl } from "./kubectl.ts";
 import { recorded, type RecordedWorkload } from "./record.ts";
 import { inStep, notChanged } from "./standing.ts";
-import { history, inWords, podOwners, podsOf, readWorkload } from "./workload.ts";
+import { belongings, inWords, readWorkload } from "./workload.ts";
 
 export const maintenanceStep = "maintenance-on";
 const pollMs = 500;
@@ -54,12 +54,13 @@ async function untilGone(kubectl: Kubectl, now: PlatformState, timeoutMs: number
 
 /** @returns what still runs or may start again, by name */
 async function remaining(kubectl: Kubectl, now: PlatformState, signal: AbortSignal): Promise<string[]> {
-  const left: string[] = [];
-  for (const workload of now.workloads.map(recorded)) {
-    const live = await readWorkload(kubectl, workload, signal);
-    if (live.replicas > 0) left.push(`${inWords(live)} (${live.replicas} replicas are asked for)`);
-    const pods = await podsOf(kubectl, live, podOwners(live, await history(kubectl, live, signal)), signal);
-    left.push(...pods.map(({ metadata }) => `pod ${metadata.name}`));
-  }
-  return left;
+  const left = await Promise.all(
+    now.workloads.map(recorded).map(async (workload) => {
+      const live = await readWorkload(kubectl, workload, signal);
+      const { pods } = await belongings(kubectl, live, signal);
+      const wanted = live.replicas > 0 ? [`${inWords(live)} (${live.replicas} replicas are asked for)`] : [];
+      return [...wanted, ...pods.map(({ metadata }) => `pod ${metadata.name}`)];
+    }),
+  );
+  return left.flat();
 }

@@ -2,7 +2,7 @@
 import type { WorkloadState } from "../platform.ts";
 import { HoldfastError } from "../../../errors.ts";
 import type { Kubectl } from "./kubectl.ts";
-import { controllerRevisions, pods, replicaSets, workloadObject, type LabelSelector, type Pod, type PodTemplate, type WorkloadObject } from "./objects.ts";
+import { belongingObjects, workloadObject, type LabelSelector, type Pod, type PodTemplate, type TemplateHolder, type WorkloadObject } from "./objects.ts";
 import { plainTemplate, resolvedTemplate, lastingSha256, templateSha256, type ResolvedTemplate } from "./template.ts";
 
 export interface WorkloadName {
@@ -50,7 +50,10 @@ export function resourceOf({ kind }: WorkloadName): string {
 /** @returns undefined if it is not there @throws ToolFailure */
 export async function findWorkload(kubectl: Kubectl, { kind, name }: WorkloadName, signal: AbortSignal): Promise<LiveWorkload | undefined> {
   const object = await kubectl.read(workloadObject, ["get", `${kind}s.apps`, name, "--ignore-not-found"], { signal });
-  if (object === undefined) return undefined;
+  return object && liveWorkload({ kind, name }, object);
+}
+
+export function liveWorkload({ kind, name }: WorkloadName, object: WorkloadObject): LiveWorkload {
   const template = resolvedTemplate(object.spec.template, object.metadata.uid);
   return { kind, name, object, replicas: object.spec.replicas, generation: object.metadata.generation, template, templateSha256: templateSha256(template) };
 }
@@ -64,27 +67,44 @@ export async function readWorkload(kubectl: Kubectl, workload: WorkloadName, sig
   });
 }
 
-/** Every template that can be gone back to, the newest revision first. */
-export async function history(kubectl: Kubectl, { kind, object }: LiveWorkload, signal: AbortSignal): Promise<HeldTemplate[]> {
+/** What belongs to a workload: the templates that the cluster keeps of it, the newest revision first, and its pods. */
+export interface Belongings {
+  readonly held: readonly HeldTemplate[];
+  /** Those that run or may still run; pods that ended stay listed for a while, and write nothing. */
+  readonly pods: readonly Pod[];
+}
+
+/** @throws ToolFailure */
+export async function belongings(kubectl: Kubectl, live: LiveWorkload, signal: AbortSignal): Promise<Belongings> {
+  const { kind, object } = live;
+  const holders = kind === "deployment" ? "replicasets.apps" : "controllerrevisions.apps";
+  const found = await kubectl.read(belongingObjects, ["get", `${holders},pods`, "-l", selectorText(object.spec.selector)], { signal });
+  const items = found?.items ?? [];
   const { uid } = object.metadata;
-  const selector = ["-l", selectorText(object.spec.selector)];
-  const held = (name: string, own: string, revision: string, raw: PodTemplate): HeldTemplate => {
-    const resolved = resolvedTemplate(raw, uid);
-    return { name, uid: own, revision, template: plainTemplate(raw), sha256: templateSha256(resolved), lastingSha256: lastingSha256(resolved) };
+  const held = items.flatMap((item) => (item.kind !== "Pod" && ownedBy(item, uid) ? [heldTemplate(item, uid)] : [])).sort((a, b) => b.order - a.order);
+  const owners = kind === "statefulset" ? [uid] : held.map((one) => one.uid);
+  const pods = items.filter((item) => item.kind === "Pod").filter((pod) => pod.status.phase !== "Succeeded" && pod.status.phase !== "Failed" && owners.some((owner) => ownedBy(pod, owner)));
+  return { held, pods };
+}
+
+function ownedBy({ metadata }: { readonly metadata: WorkloadObject["metadata"] }, uid: string): boolean {
+  return metadata.ownerReferences.some((owner) => owner.controller === true && owner.uid === uid);
+}
+
+function heldTemplate(holder: TemplateHolder, workloadUid: string): HeldTemplate & { readonly order: number } {
+  const { name, uid, annotations } = holder.metadata;
+  const raw = holder.kind === "ReplicaSet" ? holder.spec.template : holder.data.spec.template;
+  const revision = holder.kind === "ReplicaSet" ? (annotations[revisionAnnotation] ?? "0") : name;
+  const resolved = resolvedTemplate(raw, workloadUid);
+  return {
+    name,
+    uid,
+    revision,
+    order: holder.kind === "ReplicaSet" ? Number(revision) : holder.revision,
+    template: plainTemplate(raw),
+    sha256: templateSha256(resolved),
+    lastingSha256: lastingSha256(resolved),
   };
-  const mine = ({ metadata }: { metadata: WorkloadObject["metadata"] }): boolean => metadata.ownerReferences.some((owner) => owner.controller === true && owner.uid === uid);
-  if (kind === "deployment") {
-    const found = await kubectl.read(replicaSets, ["get", "replicasets.apps", ...selector], { signal });
-    return (found?.items ?? [])
-      .filter(mine)
-      .map(({ metadata, spec }) => held(metadata.name, metadata.uid, metadata.annotations[revisionAnnotation] ?? "0", spec.template))
-      .sort((a, b) => Number(b.revision) - Number(a.revision));
-  }
-  const found = await kubectl.read(controllerRevisions, ["get", "controllerrevisions.apps", ...selector], { signal });
-  return (found?.items ?? [])
-    .filter(mine)
-    .sort((a, b) => b.revision - a.revision)
-    .map(({ metadata, data }) => held(metadata.name, metadata.uid, metadata.name, data.spec.template));
 }
 
 export const revisionAnnotation = "deployment.kubernetes.io/revision";
@@ -94,21 +114,8 @@ export function revisionOf({ kind, object }: LiveWorkload): string | null {
   return (kind === "deployment" ? object.metadata.annotations[revisionAnnotation] : object.status.updateRevision) ?? null;
 }
 
-/** Of a workload: pods that run or may still run. Those that ended stay listed for a while, and write nothing. */
-export async function podsOf(kubectl: Kubectl, { object }: LiveWorkload, owners: ReadonlySet<string>, signal: AbortSignal): Promise<Pod[]> {
-  const found = await kubectl.read(pods, ["get", "pods", "-l", selectorText(object.spec.selector)], { signal });
-  return (found?.items ?? []).filter(
-    ({ metadata, status }) => status.phase !== "Succeeded" && status.phase !== "Failed" && metadata.ownerReferences.some((owner) => owner.controller === true && owners.has(owner.uid)),
-  );
-}
-
-/** Who owns a workload's pods: itself, or its ReplicaSets. */
-export function podOwners({ kind, object }: LiveWorkload, held: readonly HeldTemplate[]): ReadonlySet<string> {
-  return new Set(kind === "statefulset" ? [object.metadata.uid] : held.map(({ uid }) => uid));
-}
-
 /** Whether a pod is of the template that the workload has now. */
-export function isCurrent(pod: Pod, live: LiveWorkload, held: readonly HeldTemplate[]): boolean {
+export function isCurrent(pod: Pod, live: LiveWorkload, { held }: Belongings): boolean {
   const current = held.find(({ sha256 }) => sha256 === live.templateSha256);
   if (current === undefined) return false;
   const revision = pod.metadata.labels["controller-revision-hash"];
