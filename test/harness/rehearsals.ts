@@ -12,7 +12,8 @@ import { HoldfastError } from "../../src/errors.ts";
 import type { Checkpoint } from "../../src/rollback/checkpoint/checkpoint.ts";
 import { checkpointId } from "../../src/rollback/checkpoint/names.ts";
 import { publishCheckpoint } from "../../src/rollback/checkpoint/records.ts";
-import type { PlatformState, WorkloadState } from "../../src/rollback/platform/platform.ts";
+import { composePlatform } from "../../src/rollback/platform/compose/compose-platform.ts";
+import type { PlatformState } from "../../src/rollback/platform/platform.ts";
 import type { RehearsalEvidence } from "../../src/rollback/rehearsal/evidence.ts";
 import { listRehearsals } from "../../src/rollback/rehearsal/records.ts";
 import type { ComposeApp } from "./compose-app.ts";
@@ -35,17 +36,9 @@ export function composed(app: Pick<ComposeApp, "settings" | "healthUrl">, health
   return { digests: "all", rollback: rollbackOf(app, health), drill: { ...drillDefaults, image: "holdfast-test/drill-postgres:{major}", storage: "tmpfs" } };
 }
 
-/** The application as Compose resolves it now, with secrets as a checkpoint keeps them. */
-export async function stateOf(app: ComposeApp): Promise<PlatformState> {
-  const { services } = JSON.parse(await app.compose("config", "--format", "json")) as { services: Record<string, Record<string, unknown> & { image: string; environment: Record<string, string> }> };
-  const workloads = await Promise.all(app.settings.services.map(async (name): Promise<WorkloadState> => {
-    const service = services[name];
-    if (service === undefined) throw new Error(`no service ${name}`);
-    const environment = Object.fromEntries(Object.entries(service.environment).map(([variable, value]) => [variable, /SECRET|URL/.test(variable) ? `sha256:${sha256(value)}` : value]));
-    const id = await docker("image", "inspect", "--format", "{{.Id}}", service.image);
-    return { kind: "service", name, images: [{ container: name, reference: service.image, id, pinned: null }], replicas: 1, revision: null, configSha256: sha256(name), healthChecked: true, resolved: { ...service, environment } };
-  }));
-  return { platform: "compose", address: { project: app.project, files: app.settings.files.join() }, workloads, settings: [] };
+/** What runs now, as a checkpoint records it. */
+export function stateOf(app: ComposeApp): Promise<PlatformState> {
+  return composePlatform(app.settings).capture(new AbortController().signal);
 }
 
 /** A backup now, and the checkpoint that says that this state ran with it. */

@@ -104,6 +104,7 @@ class ComposeStage implements RehearsalStage {
       const file = rehearsalFile(workloads, { project, labels, database: { variable: this.#settings.databaseVariable, url: await this.#urlFor(scratch) } });
       this.#file = file;
       if (file.withoutDatabase.length === workloads.length) return { outcome: "unverified", detail: `no service has the variable ${this.#settings.databaseVariable}, so none would find the copy` };
+      if (file.withoutCommand.length > 0) return { outcome: "unverified", detail: `of the command of ${file.withoutCommand.join(", ")} the checkpoint holds only a hash, so it cannot be started as it was` };
       await createServices(engine, project, file);
       return { outcome: "pass", detail: `the project ${project}, from what the checkpoint recorded of ${workloads.map(({ name }) => name).join(", ")}` };
     });
