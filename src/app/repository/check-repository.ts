@@ -6,7 +6,7 @@ import { HoldfastError, throwIfCancelled } from "../../errors.ts";
 import { runStep, type Step } from "../../ports.ts";
 import { findDeadLocks, findStaleProbes, findStaleUploads, findUnpublished, type History, type Patience } from "./check-garbage.ts";
 import { checkCheckpoints } from "./check-checkpoints.ts";
-import { checkDrills, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
+import { checkDrills, checkRehearsals, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
 import { IndexCheck } from "./check-index.ts";
 import { checkPublished, type PublishedFolder } from "./check-published.ts";
 import type { Context, Workplace } from "../context.ts";
@@ -108,13 +108,13 @@ interface CheckedHistory {
 async function checkHistory(workplace: Workplace, inventory: Inventory, { database }: CheckOptions, now: Date): Promise<CheckedHistory> {
   const timeline = database === undefined ? await checkTimeline(workplace) : undefined;
   const recordedHistory = await readHistory(workplace);
-  const databases = database === undefined ? new Set([...inventory.databases.keys(), ...recordedHistory.drills.keys()]) : [database];
+  const databases = database === undefined ? new Set([...inventory.databases.keys(), ...recordedHistory.drills.keys(), ...recordedHistory.rehearsals.keys()]) : [database];
   const findings = [...(timeline?.findings ?? [])];
   let drills = 0;
   for (const name of databases) {
     const checked = await checkDrills(workplace, name, recordedHistory);
     drills += checked.drills;
-    findings.push(...checked.findings, ...(await checkCheckpoints(workplace, name, now)));
+    findings.push(...checked.findings, ...(await checkCheckpoints(workplace, name, now)), ...(await checkRehearsals(workplace, name, recordedHistory)));
   }
   return { recorded: recordedHistory, entries: timeline?.report.entries ?? null, drills, findings };
 }
