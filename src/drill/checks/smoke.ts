@@ -5,8 +5,9 @@
 import type { SmokeTest } from "../../config/drill-settings.ts";
 import { throwIfCancelled } from "../../errors.ts";
 import { type GroupEnd, type RunningGroup, startGroup } from "../../process/group.ts";
+import { shownUrl } from "../../text/shown-url.ts";
 import type { Finding } from "./check.ts";
-import { isAnswered, probeUntilAnswered, shownUrl } from "./probe.ts";
+import { isAnswered, probeUntilAnswered } from "./probe.ts";
 
 export interface SmokePlace {
   /** Of the copy; undefined where it cannot be reached from this host. */
