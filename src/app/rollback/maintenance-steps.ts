@@ -28,6 +28,7 @@ export function maintenanceOff({ maintenance }: RollbackSettings): RollbackStep 
     title: `let it write again: ${maintenance.off[0]}`,
     isDone: () => Promise.resolve(false),
     perform: async ({ signal }) => run(maintenance.off, signal),
+    undo: async ({ signal }) => run(maintenance.on, signal),
   };
 }
 

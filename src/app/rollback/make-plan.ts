@@ -1,4 +1,5 @@
 /** The story of a plan: now is compared with a checkpoint, a way is chosen, and what it costs is said before anything is touched. */
+import { chooseBackup } from "../../catalog/choice.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
 import type { PlatformName } from "../../config/rollback-settings.ts";
 import { HoldfastError } from "../../errors.ts";
@@ -25,7 +26,7 @@ export interface PlanOptions {
   readonly platform?: PlatformName | undefined;
   readonly strategy?: Strategy | undefined;
   /** File with reviewed SQL, in place of what the migrations' folder has. */
-  readonly downSql?: string | undefined;
+  readonly downFile?: string | undefined;
   readonly acceptIncompatible?: string | undefined;
   readonly skipSafetyBackup?: string | undefined;
 }
@@ -52,20 +53,23 @@ export async function makePlan(context: Context, workplace: Workplace, database:
   const { reporter } = context;
   const settings = requireRollbackSettings(database);
   reporter.emit({ type: "plan", steps });
-  const record = findTarget(await listCheckpoints(workplace.repository, database.name), options.to);
+  const record = findTarget(await listCheckpoints(workplace.repository, database.name), options.to, ({ id, problem }) => {
+    reporter.emit({ type: "note", level: "warn", message: `checkpoint ${id} is newer, but does not count: ${problem.message}` });
+  });
   const { checkpoint, sha256 } = record;
   const platform = configuredPlatform(database, options.platform ?? checkpoint.state.platform);
   const { server, present } = await runStep(reporter, "plan-now", async () => {
     const reached = await reachDatabase(context, database);
     return { server: reached, present: await readPresent(context, settings, platform, reached) };
   }, ({ present: { release } }) => release ?? "the release does not say itself");
-  const way = await runStep(reporter, "plan-way", () => chooseWay(settings, record, present, options), ({ strategy }) => strategy);
+  const manifest = await chooseBackup(workplace.repository, database.name, { id: checkpoint.backup.id });
+  const { findings, ...way } = await runStep(reporter, "plan-way", () => chooseWay(settings, checkpoint, manifest, present, options), ({ strategy }) => strategy);
   requireChange(record, present, options);
   const found = await lastRehearsal(workplace.repository, database.name, checkpoint.id);
   const rehearsed = found && { id: found.id, at: found.finishedAt, verdict: found.verdict };
   const skipSafetyBackup = way.strategy === "images-only" ? null : (options.skipSafetyBackup ?? null);
-  const preflight = await runStep(reporter, "plan-preflight", () =>
-    preflightRollback(context, { workplace, database: database.name, live: server.facts.database, platform, settings, checkpoint, present, strategy: way.strategy, rehearsed }),
+  const looked = await runStep(reporter, "plan-preflight", () =>
+    preflightRollback(context, { workplace, database: database.name, live: server.facts.database, platform, settings, checkpoint, present, way, rehearsed }),
   (all) => `${all.filter(({ outcome }) => outcome === "ok").length} of ${all.length} are well`);
   const draft: RollbackPlan = {
     format: 1,
@@ -79,10 +83,10 @@ export async function makePlan(context: Context, workplace: Workplace, database:
     target: { state: checkpoint.state, ledgers: checkpoint.ledgers, schemaFingerprint: checkpoint.schemaFingerprint },
     acceptIncompatible: options.acceptIncompatible ?? null,
     skipSafetyBackup,
-    loss: await measurePlanLoss(context, workplace, { database, server, checkpoint, strategy: way.strategy }),
+    loss: await measurePlanLoss(context, server, manifest, way.strategy),
     stops: await estimateDowntime(context, workplace.repository, database.name, { strategy: way.strategy, now: present.state, safetyBackup: skipSafetyBackup === null }),
     rehearsed,
-    preflight,
+    preflight: [...looked, ...findings],
     steps: [],
     confirm: platform.confirmName,
   };

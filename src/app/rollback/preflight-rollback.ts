@@ -3,12 +3,13 @@ import { HoldfastError, messageOf } from "../../errors.ts";
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
 import type { Checkpoint } from "../../rollback/checkpoint/checkpoint.ts";
 import type { PreflightFinding } from "../../rollback/finding.ts";
-import type { RollbackPlan, Strategy } from "../../rollback/plan/plan.ts";
+import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import { listRollbacks } from "../../rollback/plan/records.ts";
 import type { Platform } from "../../rollback/platform/platform.ts";
 import type { Context, Workplace } from "../context.ts";
 import { restoreBackup } from "../restore/restore-backup.ts";
 import { besideName } from "./database-steps.ts";
+import { readDown } from "./down-sql-step.ts";
 import type { Present } from "./present.ts";
 import { withinStep } from "./step-reporter.ts";
 
@@ -21,7 +22,7 @@ export interface PreflightPlace {
   readonly settings: RollbackSettings;
   readonly checkpoint: Checkpoint;
   readonly present: Present;
-  readonly strategy: Strategy;
+  readonly way: Pick<RollbackPlan, "strategy" | "migrations">;
   readonly rehearsed: RollbackPlan["rehearsed"];
   /** The rollback that is being run itself, which is no other. */
   readonly own?: string | undefined;
@@ -35,6 +36,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
     await otherRollbacks(place),
     placeFinding(place),
     ...(await backupFindings(context, place)),
+    ...(await downFindings(place)),
     ...(await platform.preflight(checkpoint.state, present.state, context.signal)),
     healthFinding(place),
     rehearsalFinding(place),
@@ -62,9 +64,9 @@ function placeFinding({ platform, checkpoint }: PreflightPlace): PreflightFindin
 }
 
 /** Of the backup and the room for its copy: a dry run of the restore looks at all of it. Without a restore only a damaged backup is told. */
-async function backupFindings(context: Context, { database, live, checkpoint, strategy }: PreflightPlace): Promise<PreflightFinding[]> {
+async function backupFindings(context: Context, { database, live, checkpoint, way }: PreflightPlace): Promise<PreflightFinding[]> {
   const title = `backup ${checkpoint.backup.id} is whole, and a copy has its place`;
-  if (strategy !== "restore-and-swap") return [];
+  if (way.strategy !== "restore-and-swap") return [];
   try {
     const { checks } = await restoreBackup(withinStep(context, "preflight", context.signal), {
       database, choice: { id: checkpoint.backup.id }, into: besideName(live, "rollback-preflight"), swap: false, dryRun: true,
@@ -77,6 +79,18 @@ async function backupFindings(context: Context, { database, live, checkpoint, st
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === "cancelled") throw error;
     return [{ id: "backup", title, outcome: "blocked", detail: messageOf(error), hint: error.hints[0] ?? "Choose another checkpoint with --to." }];
+  }
+}
+
+async function downFindings({ way, settings, checkpoint, present }: PreflightPlace): Promise<PreflightFinding[]> {
+  if (way.strategy !== "down-sql") return [];
+  const title = "the down-SQL can be run in one transaction";
+  try {
+    const { scripts } = await readDown({ migrations: way.migrations, now: { ...present, release: null, health: null }, target: { ...checkpoint } }, settings);
+    return [{ id: "down-sql", title, outcome: "ok", detail: scripts.map(({ file, statements }) => `${file}: ${statements.map(({ words }) => words).join(", ")}`).join("; ") }];
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code === "cancelled") throw error;
+    return [{ id: "down-sql", title, outcome: "blocked", detail: messageOf(error), hint: error.hints[0] ?? "Choose --strategy restore-and-swap." }];
   }
 }
 

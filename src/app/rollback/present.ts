@@ -4,6 +4,7 @@ import { readAppliedLedgers } from "../../postgres/ledgers.ts";
 import type { Server } from "../../postgres/server.ts";
 import { openSession, type Session } from "../../postgres/session.ts";
 import { fingerprintOf, readCatalog } from "../../postgres/truth/catalog.ts";
+import type { SchemaTruth } from "../../postgres/truth/truth.ts";
 import type { LedgerState } from "../../rollback/checkpoint/checkpoint.ts";
 import type { Health } from "../../rollback/health/health.ts";
 import { checkHealth } from "../../rollback/health/probe.ts";
@@ -12,7 +13,7 @@ import type { Context } from "../context.ts";
 
 export interface DatabaseState {
   readonly ledgers: LedgerState[];
-  readonly schemaFingerprint: string;
+  readonly schema: SchemaTruth;
 }
 
 export interface Present extends DatabaseState {
@@ -46,7 +47,7 @@ export async function readDatabaseState(session: Session): Promise<DatabaseState
   await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
   try {
     const ledgers = (await readAppliedLedgers(session)).map(({ tool, table, head, applied, failed, sha256 }) => ({ tool, table, head, applied: [...applied], failed, sha256 }));
-    return { ledgers, schemaFingerprint: fingerprintOf(await readCatalog(session)).fingerprint };
+    return { ledgers, schema: fingerprintOf(await readCatalog(session)) };
   } finally {
     await session.execute("COMMIT");
   }

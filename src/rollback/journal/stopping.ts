@@ -39,11 +39,21 @@ export function stopped(error: unknown, at: RollbackStep, steps: readonly Rollba
     for (const message of hints) reporter.emit({ type: "note", level: "warn", message });
     return error;
   }
-  const isOver = ({ id }: RollbackStep): boolean => (state.aborting ? stepIn(state, id).undo === "done" || !stepIn(state, id).begun : stepIn(state, id).done !== undefined);
-  const over = steps.filter(isOver).map(({ id }) => id);
-  const left = steps.filter((step) => !isOver(step)).map(({ id }) => id);
-  const where = state.aborting ? { takenBack: over, notTakenBack: left } : { done: over, notDone: left };
+  const where = state.aborting ? wayBack(steps, state) : wayThere(steps, state);
   return new HoldfastError(error.code, error.message, { hints: [...error.hints, ...hints], details: { ...error.details, rollback: journal.id, stoppedAt: at.id, ...where }, cause: error });
+}
+
+const idsOf = (steps: readonly RollbackStep[]): string[] => steps.map(({ id }) => id);
+
+function wayThere(steps: readonly RollbackStep[], state: JournalState): { done: string[]; notDone: string[] } {
+  const isDone = ({ id }: RollbackStep): boolean => stepIn(state, id).done !== undefined;
+  return { done: idsOf(steps.filter(isDone)), notDone: idsOf(steps.filter((step) => !isDone(step))) };
+}
+
+function wayBack(steps: readonly RollbackStep[], state: JournalState): { takenBack: string[]; notTakenBack: string[] } {
+  const touched = steps.filter((step) => step.undo !== undefined && stepIn(state, step.id).begun);
+  const isBack = ({ id }: RollbackStep): boolean => stepIn(state, id).undo === "done";
+  return { takenBack: idsOf(touched.filter(isBack)), notTakenBack: idsOf(touched.filter((step) => !isBack(step))) };
 }
 
 function waysOn(steps: readonly RollbackStep[], state: JournalState, id: string): string[] {

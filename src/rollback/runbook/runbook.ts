@@ -73,7 +73,7 @@ export type Check = CommandCheck | HttpCheck;
 
 export type Undo =
   | { readonly kind: "commands"; readonly commands: readonly Command[] }
-  /** The step changes nothing. */
+  /** Nothing has to be taken back. */
   | { readonly kind: "nothing" }
   /** What it changes cannot be taken back: a clause. */
   | { readonly kind: "impossible"; readonly reason: string };

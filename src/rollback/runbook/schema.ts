@@ -118,7 +118,7 @@ const check = z.strictObject({
   return { kind: "command", command: oneCommand(given), exit: given.exit, stdout: { ...stdout, equals: equals === undefined ? undefined : String(equals) }, json: given.json, ...patience };
 });
 
-const undoRule = "must be a command, { none: REASON }, or the word nothing for a step that changes nothing";
+const undoRule = "must be a command, { none: REASON }, or the word nothing, where nothing has to be taken back";
 const undo = z.union([
   z.literal("nothing").transform((): Undo => ({ kind: "nothing" })),
   z.strictObject({ none: text() }).transform(({ none }): Undo => ({ kind: "impossible", reason: none })),

@@ -36,9 +36,9 @@ function stepOf(step: RunbookStep, options: StepsOptions): RollbackStep {
   };
 }
 
-/** Where nothing had been started, nothing can have been done; without a check nobody can tell. */
+/** Where nothing had been started, nothing can have been done. The checks of a step that may be repeated need not tell whether it was. */
 async function isDone(step: RunbookStep, options: StepsOptions, run: StepRun): Promise<boolean> {
-  if (step.after.length === 0 || begunCommand(step, run) === undefined) return false;
+  if (step.after.length === 0 || step.repeatable !== undefined || begunCommand(step, run) === undefined) return false;
   return (await firstFailure(step.after, options, run)) === undefined;
 }
 
@@ -54,7 +54,7 @@ async function perform(step: RunbookStep, options: StepsOptions, run: StepRun): 
   if (begun === undefined) await require(step, step.before, "before", "refused", options, run);
   if (step.manual !== undefined) await run.begin({ command: 1 });
   for (const [index, command] of step.run.entries()) {
-    if (index + 1 < (begun ?? 1)) continue;
+    if (index + 1 < (step.repeatable === undefined ? (begun ?? 1) : 1)) continue;
     await run.begin({ command: index + 1 });
     await execute(step, command, options, run, "step");
   }
