@@ -69,14 +69,14 @@ export async function carryOut(context: Context, workplace: Workplace, carried: 
   const over = stateOf(journal.entries).ended;
   if (over === undefined) {
     try {
-      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock });
+      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock, message: endOf(direction, begun, why).message });
       else if (direction !== "leave") await runSteps(steps, journal, { reporter, signal, clock });
     } catch (error) {
       await record.failed(error);
       await journal.sync();
       throw withState(error, begun);
     }
-    await journal.append({ kind: "ended", ...endOf(direction, begun, why) });
+    if (direction !== "abort") await journal.append({ kind: "ended", ...endOf(direction, begun, why) });
   }
   await journal.sync();
   const { ended, facts } = stateOf(journal.entries);
