@@ -32,3 +32,5 @@ export const minimumRecipientsFlag = Flags.integer({ summary: "how many keys sho
 export const drillArg = Args.string({ description: "id of a drill, or latest", name: "ID", ignoreStdin: true, required: true });
 
 export const checkpointArg = Args.string({ description: "the release that was coming, or the id of a checkpoint; by default the newest", name: "RELEASE|ID", ignoreStdin: true });
+
+export const incidentArg = Args.string({ description: "id of an incident, or latest", name: "ID", ignoreStdin: true, required: true });
