@@ -8,6 +8,7 @@ import { findDeadLocks, findStaleProbes, findStaleUploads, findUnpublished, type
 import { checkDrills, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
 import { IndexCheck } from "./check-index.ts";
 import { checkPublished, type PublishedFolder } from "./check-published.ts";
+import { checkRecords } from "./check-records.ts";
 import type { Context, Workplace } from "../context.ts";
 import type { CheckLevel, CheckReport, Finding, Severity } from "./findings.ts";
 import { openFor, recorded } from "../record.ts";
@@ -27,7 +28,7 @@ const atOnce = 16;
 
 const steps: readonly Step[] = [
   { id: "inventory", title: "list the repository" },
-  { id: "history", title: "check timeline and drills" },
+  { id: "history", title: "check timeline, drills and incidents" },
   { id: "backups", title: "check backups" },
   { id: "garbage", title: "look for leftovers" },
 ];
@@ -113,7 +114,7 @@ async function checkHistory(workplace: Workplace, inventory: Inventory, { databa
   for (const name of databases) {
     const checked = await checkDrills(workplace, name, recordedHistory);
     drills += checked.drills;
-    findings.push(...checked.findings);
+    findings.push(...checked.findings, ...(await checkRecords(workplace.repository, name)));
   }
   return { recorded: recordedHistory, entries: timeline?.report.entries ?? null, drills, findings };
 }
