@@ -20,7 +20,7 @@ ${story(incident)}
 
 ## Timeline
 
-${markdownTable(["when (UTC)", "who", "what"], incident.records.map((record) => [formatInstant(record.at), nameOf(record.by), describe(record)]))}
+${markdownTable(["when", "who", "what"], incident.records.map((record) => [formatInstant(record.at), nameOf(record.by), describe(record)]))}
 ## Impact
 
 ${impact(incident)}
@@ -112,10 +112,10 @@ function planAndOutcome({ opened, outcome, records }: Incident): Markdown {
   const steps = records.filter((record) => record.kind === "step");
   return markdown`${plan == null ? "No plan is recorded." : markdown`- Way: ${plan.strategy}, since ${plan.because}
 - From release ${plan.from ?? "not known"} to ${plan.to}, by the checkpoint ${plan.checkpoint}
-- Migrations taken back: ${plan.migrations.join(", ") || "none"}`}
+- Migrations since the checkpoint: ${plan.migrations.join(", ") || "none"}`}
 - Outcome: ${outcome === undefined ? "none is recorded" : `it ${outcomes[outcome.outcome]}: ${outcome.message}`}
 
-${steps.length > 0 ? markdownTable(["when (UTC)", "step", "outcome", "detail"], steps.map((step) => [formatInstant(step.at), step.title, step.outcome, step.detail ?? ""])) : undefined}`;
+${steps.length > 0 ? markdownTable(["when", "step", "outcome", "detail"], steps.map((step) => [formatInstant(step.at), step.title, step.outcome, step.detail ?? ""])) : undefined}`;
 }
 
 function health({ opened, records }: Incident): Markdown {
@@ -123,7 +123,7 @@ function health({ opened, records }: Incident): Markdown {
   const rows = [...(opened?.health ? [["at the opening", opened.health] as const] : []), ...told.map(({ when, health: seen }) => [when, seen] as const)];
   if (rows.length === 0) return markdown`No health check is recorded.
 `;
-  return markdownTable(["when", "at (UTC)", "healthy", "what it said", "version"], rows.map(([when, { at, healthy, detail, version }]) => [when, formatInstant(at), healthy ? "yes" : "NO", detail, version ?? "-"]));
+  return markdownTable(["when", "at", "healthy", "what it said", "version"], rows.map(([when, { at, healthy, detail, version }]) => [when, formatInstant(at), healthy ? "yes" : "NO", detail, version ?? "-"]));
 }
 
 const forPeople = markdown`## Root cause
