@@ -6,11 +6,11 @@ import { findIncident, type IncidentName } from "./find-incident.ts";
 /** The incidents of a database, newest first, also those of which something cannot be trusted. */
 export async function listDatabaseIncidents(context: Context, database?: string): Promise<Incident[]> {
   const { name } = databaseNamed(context.config, database);
-  const { repository, close } = await openWorkplace(context);
+  const workplace = await openWorkplace(context);
   try {
-    return await listIncidents(repository, name);
+    return await listIncidents(workplace.repository, name);
   } finally {
-    await close();
+    await workplace.close();
   }
 }
 
@@ -19,11 +19,11 @@ export async function listDatabaseIncidents(context: Context, database?: string)
  * @throws HoldfastError `usage` if what was named is no id, `not-found` if there is none
  */
 export async function showIncident(context: Context, incident: IncidentName, database?: string): Promise<Incident> {
-  const { repository, close } = await openWorkplace(context);
+  const workplace = await openWorkplace(context);
   try {
-    return await findIncident(context, repository, incident, database);
+    return await findIncident(context, workplace.repository, incident, database);
   } finally {
-    await close();
+    await workplace.close();
   }
 }
 

@@ -9,6 +9,7 @@ import { checkCheckpoints } from "./check-checkpoints.ts";
 import { checkDrills, checkRehearsals, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
 import { IndexCheck } from "./check-index.ts";
 import { checkPublished, type PublishedFolder } from "./check-published.ts";
+import { checkRecords } from "./check-records.ts";
 import type { Context, Workplace } from "../context.ts";
 import type { CheckLevel, CheckReport, Finding, Severity } from "./findings.ts";
 import { openFor, recorded } from "../record.ts";
@@ -28,7 +29,7 @@ const atOnce = 16;
 
 const steps: readonly Step[] = [
   { id: "inventory", title: "list the repository" },
-  { id: "history", title: "check timeline, drills and checkpoints" },
+  { id: "history", title: "check the timeline, drills, checkpoints and incidents" },
   { id: "backups", title: "check backups" },
   { id: "garbage", title: "look for leftovers" },
 ];
@@ -114,7 +115,7 @@ async function checkHistory(workplace: Workplace, inventory: Inventory, { databa
   for (const name of databases) {
     const checked = await checkDrills(workplace, name, recordedHistory);
     drills += checked.drills;
-    findings.push(...checked.findings, ...(await checkCheckpoints(workplace, name, now)), ...(await checkRehearsals(workplace, name, recordedHistory)));
+    findings.push(...checked.findings, ...(await checkCheckpoints(workplace, name, now)), ...(await checkRehearsals(workplace, name, recordedHistory)), ...(await checkRecords(workplace.repository, name)));
   }
   return { recorded: recordedHistory, entries: timeline?.report.entries ?? null, drills, findings };
 }

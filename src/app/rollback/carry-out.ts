@@ -71,7 +71,7 @@ export async function carryOut(context: Context, workplace: Workplace, carried: 
   const titles = new Map(steps.map(({ id, title }) => [id, title]));
   if (over === undefined) {
     try {
-      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock });
+      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock, message: endOf(direction, begun, why).message });
       else if (direction !== "leave") await runSteps(steps, journal, { reporter, signal, clock });
     } catch (error) {
       await journal.sync();
@@ -79,7 +79,7 @@ export async function carryOut(context: Context, workplace: Workplace, carried: 
       await record.failed(error);
       throw withState(error, begun);
     }
-    await journal.append({ kind: "ended", ...endOf(direction, begun, why) });
+    if (direction !== "abort") await journal.append({ kind: "ended", ...endOf(direction, begun, why) });
   }
   await journal.sync();
   await record.ran(journal.entries.slice(before), titles);

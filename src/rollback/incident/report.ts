@@ -20,7 +20,7 @@ ${story(incident)}
 
 ## Timeline
 
-${markdownTable(["when (UTC)", "who", "what"], incident.records.map((record) => [formatInstant(record.at), nameOf(record.by), describe(record)]))}
+${markdownTable(["when", "who", "what"], incident.records.map((record) => [formatInstant(record.at), nameOf(record.by), describe(record)]))}
 ## Impact
 
 ${impact(incident)}
@@ -105,17 +105,17 @@ function lossText({ loss, snapshotAt, backup }: PlanSummary): string {
   return loss.data ? `what was written in the ${formatDuration(loss.minutes * 60)} since the snapshot of ${formatInstant(snapshotAt)} (backup ${backup})` : "nothing is lost";
 }
 
-const knownBy: Readonly<Record<TableLoss["by"], string>> = { sequence: "rows beyond the sequence's value in the snapshot", count: "numbers of rows compared", gone: "the table is gone", new: "the table is new", "not-counted": "it was locked, unreadable or too large" };
+const knownBy: Readonly<Record<TableLoss["by"], string>> = { sequence: "rows beyond the sequence's value in the snapshot", count: "numbers of rows compared", gone: "the table is gone", new: "the table is new", "not-counted": "not counted" };
 
 function planAndOutcome({ opened, outcome, records }: Incident): Markdown {
   const plan = opened?.plan;
   const steps = records.filter((record) => record.kind === "step");
   return markdown`${plan == null ? "No plan is recorded." : markdown`- Way: ${plan.strategy}, since ${plan.because}
 - From release ${plan.from ?? "not known"} to ${plan.to}, by the checkpoint ${plan.checkpoint}
-- Migrations taken back: ${plan.migrations.join(", ") || "none"}`}
+- Migrations since the checkpoint: ${plan.migrations.join(", ") || "none"}`}
 - Outcome: ${outcome === undefined ? "none is recorded" : `it ${outcomes[outcome.outcome]}: ${outcome.message}`}
 
-${steps.length > 0 ? markdownTable(["when (UTC)", "step", "outcome", "detail"], steps.map((step) => [formatInstant(step.at), step.title, step.outcome, step.detail ?? ""])) : undefined}`;
+${steps.length > 0 ? markdownTable(["when", "step", "outcome", "detail"], steps.map((step) => [formatInstant(step.at), step.title, step.outcome, step.detail ?? ""])) : undefined}`;
 }
 
 function health({ opened, records }: Incident): Markdown {
@@ -123,7 +123,7 @@ function health({ opened, records }: Incident): Markdown {
   const rows = [...(opened?.health ? [["at the opening", opened.health] as const] : []), ...told.map(({ when, health: seen }) => [when, seen] as const)];
   if (rows.length === 0) return markdown`No health check is recorded.
 `;
-  return markdownTable(["when", "at (UTC)", "healthy", "what it said", "version"], rows.map(([when, { at, healthy, detail, version }]) => [when, formatInstant(at), healthy ? "yes" : "NO", detail, version ?? "-"]));
+  return markdownTable(["when", "at", "healthy", "what it said", "version"], rows.map(([when, { at, healthy, detail, version }]) => [when, formatInstant(at), healthy ? "yes" : "NO", detail, version ?? "-"]));
 }
 
 const forPeople = markdown`## Root cause
