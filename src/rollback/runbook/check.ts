@@ -42,8 +42,11 @@ export function describeCheck(check: Check, inputs: ReadonlyMap<string, string>)
 }
 
 export function commandLine({ argv }: Command, inputs: ReadonlyMap<string, string>): string {
-  return argv.map((words) => words.map((word) => shellWord(fillIn(word, inputs))).join(" ")).join(" | ");
+  return argv.map((words) => words.map((word) => typed(fillIn(word, inputs))).join(" ")).join(" | ");
 }
+
+/** An option is one, and needs no quotes as a value that looks like one does. */
+const typed = (word: string): string => (/^-[\w./:=@%+-]*$/.test(word) ? word : shellWord(word));
 
 async function askCommand(check: CommandCheck, execution: Execution): Promise<CheckResult> {
   const fill = (text: string): string => fillIn(text, execution.inputs);
