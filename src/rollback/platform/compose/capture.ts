@@ -8,7 +8,7 @@ import { canonicalJson, sha256Of, without } from "./canonical.ts";
 import type { Docker } from "./command.ts";
 import { conceal, type Hash } from "./conceal.ts";
 import { type Container, containersOf, type Image, imageAt } from "./engine.ts";
-import { configHashes, escaped, type Model, resolveModel, type Service } from "./model.ts";
+import { configHashes, dependingOn, escaped, type Model, resolveModel, type Service } from "./model.ts";
 import { withRecord } from "./record.ts";
 
 export interface Capturing {
@@ -32,7 +32,7 @@ export async function capture({ docker, settings, address, hash }: Capturing, si
       throw new HoldfastError("configuration", `the files of project ${settings.project} define no service ${name}, but ${Object.keys(model.services).join(", ")}`, { hints: ["Correct the services of the rollback's configuration, or name the profile of the service under profiles."] });
     }
     const own = containers.filter((one) => one.service === name && one.replaces === null);
-    workloads.push(own.length === 0 ? await absent(docker, name, service, hash, signal) : await present(docker, { name, service, own, model, fromFiles: fromFiles.get(name) }, hash, signal));
+    workloads.push(own.length === 0 ? await absent(docker, name, service, hash, signal) : await present(docker, { name, service, own, model, services: settings.services, fromFiles: fromFiles.get(name) }, hash, signal));
   }
   return { platform: "compose", address: { ...address }, workloads, settings: standing };
 }
@@ -45,8 +45,8 @@ async function absent(docker: Docker, name: string, service: Service, hash: Hash
   return workload(name, service, [{ id: image.id, reference, digests: image.digests }], [], image.healthChecked, hash, true);
 }
 
-async function present(docker: Docker, found: { name: string; service: Service; own: readonly Container[]; model: Model; fromFiles: string | undefined }, hash: Hash, signal: AbortSignal): Promise<WorkloadState> {
-  const { name, own, model } = found;
+async function present(docker: Docker, found: { name: string; service: Service; own: readonly Container[]; model: Model; services: readonly string[]; fromFiles: string | undefined }, hash: Hash, signal: AbortSignal): Promise<WorkloadState> {
+  const { name, own, model, services } = found;
   const images = [];
   // The one that most replicas run comes first.
   const count = (id: string): number => own.filter(({ image }) => image === id).length;
@@ -61,8 +61,12 @@ async function present(docker: Docker, found: { name: string; service: Service; 
   if (!described && example !== undefined && first !== undefined) {
     // The files were changed since, as before every deploy. What ran is asked of the container: its image, and its environment.
     service = { ...service, image: first.reference, environment: environmentOf(example, service, first.image) };
-    const again = await configHashes(docker, { ...model, services: { ...model.services, [name]: service } }, signal);
-    described = own.every(({ configHash }) => configHash === again.get(name));
+    // Who deploys with --no-deps, as a rollback does, leaves the dependencies out of the hash.
+    for (const variant of [service, dependingOn(service, services), dependingOn(service, [])]) {
+      const again = await configHashes(docker, { ...model, services: { ...model.services, [name]: variant } }, signal);
+      if (own.every(({ configHash }) => configHash === again.get(name))) described = true;
+      if (described) break;
+    }
   }
   const healthChecked = own.every(({ health }) => health !== null);
   return workload(name, service, images, own, healthChecked, hash, described);

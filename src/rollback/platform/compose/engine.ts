@@ -43,9 +43,12 @@ export interface Container {
   readonly environment: readonly string[];
   readonly command: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  /** The container that this one was to replace when Compose was interrupted: it was made, and never started. */
+  /** The container that this one is about to replace, or was when Compose was interrupted: it was made, and never started. */
   readonly replaces: string | null;
 }
+
+/** What Compose calls a container until the one that it replaces is gone. */
+const makeshiftName = /^\/[0-9a-f]{12}_/;
 
 const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 
@@ -84,7 +87,7 @@ async function inspect(docker: Docker, id: string, signal: AbortSignal): Promise
     environment: one.Config.Env ?? [],
     command: one.Config.Cmd ?? [],
     labels,
-    replaces: replaces !== undefined && one.State.Status === "created" ? replaces : null,
+    replaces: replaces !== undefined && makeshiftName.test(one.Name) ? replaces : null,
   };
 }
 

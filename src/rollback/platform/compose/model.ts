@@ -73,27 +73,26 @@ export async function modelOf(docker: Docker, state: PlatformState, today: Model
     }
     services[workload.name] = { ...revealed.service, image: await startable(docker, workload, signal), pull_policy: "never" };
   }
-  // A job or service that the files no longer have cannot be waited for.
-  for (const [name, service] of Object.entries(services)) services[name] = withoutUnknownDependencies(service, services);
+  // As `up --no-deps` would drop them: a Compose that counts them in the hash then finds on the containers what was foretold.
+  const names = state.workloads.map(({ name }) => name);
+  for (const name of names) services[name] = dependingOn(services[name] ?? {}, names);
   const model = { ...today, services };
   return { model, missing, rotated, hashes: missing.length > 0 ? new Map() : await configHashes(docker, model, signal) };
 }
 
-/**
- * The reference where it still means the recorded content, since a later `docker compose up` with the files of that release then finds
- * nothing to change; otherwise the content id itself.
- */
+/** The reference where it still means the recorded content, since people read it in `docker ps`; otherwise the content id itself. */
 async function startable(docker: Docker, workload: WorkloadState, signal: AbortSignal): Promise<string> {
   const [image] = workload.images;
   if (image === undefined) throw new HoldfastError("configuration", `no image is recorded for service ${workload.name}`);
   return (await imageAt(docker, image.reference, signal))?.id === image.id ? image.reference : image.id;
 }
 
-function withoutUnknownDependencies(service: Service, services: Readonly<Record<string, Service>>): Service {
+/** The service with only those of its dependencies. */
+export function dependingOn(service: Service, names: readonly string[]): Service {
   const { depends_on: dependencies, ...rest } = service;
   if (typeof dependencies !== "object" || dependencies === null) return service;
-  const known = Object.entries(dependencies).filter(([name]) => name in services);
-  return known.length === 0 ? rest : { ...rest, depends_on: Object.fromEntries(known) };
+  const kept = Object.entries(dependencies).filter(([name]) => names.includes(name));
+  return kept.length === 0 ? rest : { ...rest, depends_on: Object.fromEntries(kept) };
 }
 
 const isCredential = (name: string, value: string): boolean => !surelyNoSecret(name, "x") || /:\/\/[^/\s]*@/.test(value);

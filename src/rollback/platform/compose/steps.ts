@@ -1,6 +1,5 @@
 /** What a rollback does on Compose: stop what writes, and start what ran. */
 import { HoldfastError } from "../../../errors.ts";
-import { readable } from "../../../text/format.ts";
 import type { RollbackStep, StepRun } from "../../step.ts";
 import type { PlatformState } from "../platform.ts";
 import { bringUp, changesBy, differences, planned, refuseChanges, type Site } from "./bring-up.ts";
@@ -49,7 +48,7 @@ export function startTarget(site: Site, target: PlatformState, now: PlatformStat
   const begun = (run: StepRun): boolean => run.facts.get(id)?.["begun"] === true;
   return {
     id,
-    title: `start ${target.workloads.map(({ name, images }) => `${name} (${readable(images[0]?.reference ?? "")})`).join(", ")} in project ${site.settings.project}`,
+    title: `start ${target.workloads.map(({ name, images }) => `${name} (${images[0]?.reference ?? ""})`).join(", ")} in project ${site.settings.project}`,
     isDone: async ({ signal }) => {
       const { hashes, missing, containers } = await planned(site, target, signal);
       return missing.length === 0 && differences(containers, { target, hashes }, true).length === 0;
