@@ -105,7 +105,7 @@ function lossText({ loss, snapshotAt, backup }: PlanSummary): string {
   return loss.data ? `what was written in the ${formatDuration(loss.minutes * 60)} since the snapshot of ${formatInstant(snapshotAt)} (backup ${backup})` : "nothing is lost";
 }
 
-const knownBy: Readonly<Record<TableLoss["by"], string>> = { sequence: "rows beyond the sequence's value in the snapshot", count: "numbers of rows compared", gone: "the table is gone", new: "the table is new", "not-counted": "not counted" };
+const knownBy: Readonly<Record<TableLoss["by"], string>> = { sequence: "rows beyond the sequence's value in the snapshot", count: "numbers of rows compared", gone: "the table is gone", new: "the table is new", "not-counted": "it was locked, unreadable or too large" };
 
 function planAndOutcome({ opened, outcome, records }: Incident): Markdown {
   const plan = opened?.plan;

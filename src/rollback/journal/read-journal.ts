@@ -1,5 +1,5 @@
 /** Reading a journal back: from this host's disk, from the repository, and the longer of the two. */
-import { databaseOfRecordId, rollbackKey } from "../../catalog/layout.ts";
+import { databaseOfRecordId, rollbackKey, runbookKey } from "../../catalog/layout.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import { HoldfastError } from "../../errors.ts";
 import { type Found, type Link, longer, prove } from "./chain.ts";
@@ -33,7 +33,11 @@ export interface ProvenJournal {
 
 const nothing: JournalLines = { lines: [], bytes: 0, torn: 0 };
 
-export const entryKey = (database: string, id: string, sequence: number): string => rollbackKey(database, id, `journal/${String(sequence).padStart(4, "0")}.json`);
+/** A runbook's execution has a journal as a rollback has, in a folder of its own kind. */
+const isRunbook = (database: string, id: string): boolean => databaseOfRecordId("runbook", id) === database;
+const isRunOf = (database: string, id: string): boolean => databaseOfRecordId("rollback", id) === database || isRunbook(database, id);
+const journalKey = (database: string, id: string, file: string): string => (isRunbook(database, id) ? runbookKey : rollbackKey)(database, id, `journal/${file}`);
+export const entryKey = (database: string, id: string, sequence: number): string => journalKey(database, id, `${String(sequence).padStart(4, "0")}.json`);
 
 /**
  * What a rollback's journal says, also while it is being written.
@@ -49,7 +53,7 @@ export async function readJournal(place: JournalPlace): Promise<FoundJournal> {
 /** As {@link readJournal}; a repository that cannot be read is told, not thrown. */
 export async function proveJournal(place: JournalPlace): Promise<ProvenJournal> {
   const { stateDir, repository: { trusted }, database, id } = place;
-  if (databaseOfRecordId("rollback", id) !== database) {
+  if (!isRunOf(database, id)) {
     throw new HoldfastError("usage", `${JSON.stringify(id)} is not the id of a rollback of ${database}, which is like rollback-${database}-20261121T020000Z-7f3a`, { hints: ["`holdfast rollback list` shows the ids that there are."] });
   }
   const path = stateDir === undefined ? undefined : journalPath(stateDir, id);
@@ -66,7 +70,7 @@ export async function proveJournal(place: JournalPlace): Promise<ProvenJournal> 
 
 async function readObjects({ repository: { store }, database, id }: JournalPlace): Promise<Found[]> {
   const keys: string[] = [];
-  for await (const { key } of store.list(rollbackKey(database, id, "journal/"))) keys.push(key);
+  for await (const { key } of store.list(journalKey(database, id, ""))) keys.push(key);
   const found: Found[] = [];
   for (const key of keys) {
     const stored = await store.get(key, { first: true });

@@ -32,12 +32,19 @@ export interface EgressTrial {
 /** Most containers of others that are tried. */
 const mostContainers = 16;
 const attemptMs = 2_000;
+const loopback = /^(?:localhost|127\.[\d.]+|::1)$/;
 
 /** Tries. What could be reached is `unverified`: nothing may be started there, so nothing of the pair is known. */
 export async function checkEgress(engine: Engine, { from, project, control, forbidden }: EgressTrial): Promise<Finding> {
   const ear = await listen();
   try {
-    const addresses = [...(await hostAddresses(engine, project, ear.port)), ...(await neighbours(engine, project)), ...forbidden];
+    const here = await hostAddresses(engine, project);
+    const addresses = [
+      ...here.map((address) => ({ ...address, port: ear.port })),
+      ...(await neighbours(engine, project)),
+      // By loopback, a container would reach itself.
+      ...forbidden.flatMap((each) => (loopback.test(each.host) ? here.map(({ host, what }) => ({ what: `${each.what}, at ${what}`, host, port: each.port })) : [each])),
+    ];
     const open = await reachable(engine, from, [control, ...addresses]);
     if (open === undefined) return { outcome: "unverified", detail: `the container ${from} has no program to try it with: neither bash nor nc, or no timeout` };
     if (!open.has(at(control))) return { outcome: "unverified", detail: `the trial does not even reach ${control.what}, so that it reaches nothing else proves nothing` };
@@ -71,10 +78,10 @@ function ownAddresses(): { readonly name: string; readonly host: string }[] {
 }
 
 /** This host by each of its addresses, and by that which the network would have for it. */
-async function hostAddresses(engine: Engine, project: string, port: number): Promise<Address[]> {
+async function hostAddresses(engine: Engine, project: string): Promise<Omit<Address, "port">[]> {
   const gateways = lines(await engine.run("network", "inspect", "--format", "{{range .IPAM.Config}}{{println .Gateway}}{{end}}", project));
-  const own = ownAddresses().map(({ name, host }) => ({ what: `this host by ${name}`, host, port }));
-  return [...own, ...gateways.filter((host) => /^[\d.]+$/.test(host) && !own.some((each) => each.host === host)).map((host) => ({ what: "this host by the network's gateway", host, port }))];
+  const own = ownAddresses().map(({ name, host }) => ({ what: `this host by ${name}`, host }));
+  return [...own, ...gateways.filter((host) => /^[\d.]+$/.test(host) && !own.some((each) => each.host === host)).map((host) => ({ what: "this host by the network's gateway", host }))];
 }
 
 const neighbourShape = z.object({ Name: z.string(), Config: z.object({ ExposedPorts: z.record(z.string(), z.unknown()).nullish() }), NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }) });
@@ -91,11 +98,11 @@ async function neighbours(engine: Engine, project: string): Promise<Address[]> {
   }).slice(0, mostContainers);
 }
 
-/** Each address as two arguments; says which of them opened, all at once. bash needs no other program; nc has to know -z. */
+/** Each address as two arguments; says which of them opened, all at once. bash needs no other program; of nc there is one that knows -z, and busybox's. */
 const trial = `
 command -v timeout >/dev/null 2>&1 || exit 3
 if command -v bash >/dev/null 2>&1; then open() { timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2"; }
-elif command -v nc >/dev/null 2>&1; then open() { timeout 2 nc -z -w 2 "$1" "$2"; }
+elif command -v nc >/dev/null 2>&1; then open() { timeout 2 nc -z -w 2 "$1" "$2" || timeout 2 nc -w 2 "$1" "$2" -e true; }
 else exit 3; fi
 while [ $# -gt 1 ]; do (open "$1" "$2" </dev/null >/dev/null 2>&1 && echo "open $1 $2") & shift 2; done
 wait`;
