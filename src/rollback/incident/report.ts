@@ -20,7 +20,7 @@ ${story(incident)}
 
 ## Timeline
 
-${markdownTable(["when", "who", "what"], incident.records.map((record) => [formatInstant(record.at), nameOf(record.by), describe(record)]))}
+${markdownTable(["when", "who", "what"], inOrder(incident.records).map((record) => [formatInstant(record.at), nameOf(record.by), describe(record)]))}
 ## Impact
 
 ${impact(incident)}
@@ -63,6 +63,11 @@ function story({ database, opened, outcome, closed }: Incident): Markdown {
   const end = outcome === undefined ? " No outcome is recorded yet." : ` It ${outcomes[outcome.outcome]} after ${between(opened, outcome)}: ${outcome.message}.`;
   const closing = closed === undefined ? "" : ` The incident was closed: ${closed.resolution}.`;
   return markdown`On ${formatInstant(opened.at)} ${what} for ${database} by ${nameOf(opened.by)}: ${opened.title}.${before}${way}${end}${closing}`;
+}
+
+/** By when it happened: what a run did is often said after the notes that were taken meanwhile. */
+export function inOrder(records: readonly IncidentRecord[]): IncidentRecord[] {
+  return records.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
 /** One record in a line. */
