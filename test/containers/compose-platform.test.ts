@@ -300,7 +300,7 @@ test("what stands in the way is found before anything is touched", async () => {
   expect(await found("secrets")).toMatchObject({ outcome: "warn", detail: "changed since the checkpoint, and taken as they are today: app: environment.SESSION_SECRET, worker: environment.SESSION_SECRET" });
   await bench.perform(startOf(platform, target, now));
   const front = (await app.containers("app"))[0]!.name;
-  expect((await docker("exec", front, "printenv", "FLAGS", "SESSION_SECRET", "LOG_LEVEL")).split("\n")).toEqual(['{"beta": true}', "rotated-since-then", "info"]);
+  expect((await docker("exec", front, "env")).split("\n")).toEqual(expect.arrayContaining(['FLAGS={"beta": true}', "SESSION_SECRET=rotated-since-then", "LOG_LEVEL=info"]));
 
   await docker("pause", front);
   expect(await found("paused")).toMatchObject({ outcome: "blocked", detail: `paused: ${front}` });
