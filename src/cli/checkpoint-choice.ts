@@ -1,5 +1,5 @@
 /** How operators say what a checkpoint is for. */
-import type { ComingMigrations } from "../app/checkpoint/coming-migrations.ts";
+import type { ComingSource } from "../app/checkpoint/coming-migrations.ts";
 import { databaseNamed } from "../app/context.ts";
 import type { Config } from "../config/config.ts";
 import { parseDuration } from "../config/units.ts";
@@ -12,7 +12,7 @@ export interface ComingFlags {
 }
 
 /** What was said on the command line, else the folder that the configuration names. */
-export function parseComing(config: Config, database: string | undefined, { migrations, migration, "no-migrations": none }: ComingFlags): ComingMigrations {
+export function parseComing(config: Config, database: string | undefined, { migrations, migration, "no-migrations": none }: ComingFlags): ComingSource {
   if (none === true) return { how: "none" };
   if (migration !== undefined && migration.length > 0) return { how: "names", names: migration };
   const folder = migrations ?? databaseNamed(config, database).rollback?.migrations;

@@ -35,3 +35,5 @@ export const drillArg = Args.string({ description: "id of a drill, or latest", n
 export const inputFlag = Flags.string({ summary: "an input of the runbook; @FILE takes it from a file, as secrets must be", helpValue: "NAME=VALUE", multiple: true, env: "HOLDFAST_RUNBOOK_INPUT" });
 
 export const checkpointArg = Args.string({ description: "the release that was coming, or the id of a checkpoint; by default the newest", name: "RELEASE|ID", ignoreStdin: true });
+
+export const incidentArg = Args.string({ description: "id of an incident, or latest", name: "ID", ignoreStdin: true, required: true });

@@ -72,7 +72,7 @@ function shown({ reference, id }: { reference: string; id: string }): string {
 
 function lossLines({ data, minutes, tables }: RollbackPlan["loss"]): string[] {
   if (!data) return ["DATA LOST: none; the database is not replaced"];
-  const changed = tables.filter(({ inserted, difference, by }) => (inserted ?? 0) > 0 || (difference !== 0 && difference !== null) || by === "gone" || by === "new");
+  const changed = tables.filter(({ inserted, difference, by }) => (inserted ?? 0) > 0 || (difference !== 0 && difference !== null) || by === "gone" || by === "new" || by === "not-counted");
   return [
     `DATA LOST: whatever was written in the last ${formatDuration(minutes * 60)} (it stays in the safety backup and in the database that is set aside)`,
     ...(changed.length === 0 ? ["  no table has more or fewer rows than at the snapshot; changed rows cannot be counted"] : [renderTable(["table", "rows lost", "rows now - then", "known by"], changed.map((loss) => [loss.table, lostRows(loss), loss.difference === null ? "-" : String(loss.difference), howKnown[loss.by]]), [1, 2])]),
@@ -80,7 +80,7 @@ function lossLines({ data, minutes, tables }: RollbackPlan["loss"]): string[] {
 }
 
 const howKnown: Readonly<Record<TableLoss["by"], string>> = {
-  sequence: "its sequence", count: "the count alone: at least so many", gone: "the table is gone, and comes back", new: "the table is new, and goes",
+  sequence: "its sequence", count: "the count alone: at least so many", gone: "the table is gone, and comes back", new: "the table is new, and goes", "not-counted": "it was locked, unreadable or too large",
 };
 
 function lostRows({ inserted, difference }: TableLoss): string {

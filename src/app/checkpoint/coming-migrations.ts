@@ -1,42 +1,39 @@
 /** What the coming release brings to the database, as the operator says it; refused where the database has it already. */
-import { readdir } from "node:fs/promises";
+import { HoldfastError } from "../../errors.ts";
+import { type ComingMigrations, decideComing, type LastRecord, type LedgerNow } from "../../rollback/migrations/coming.ts";
+import { readMigrations } from "../../rollback/migrations/folder.ts";
+import type { CheckpointEntry, DeployedEntry } from "../../rollback/checkpoint/records.ts";
 
-import { HoldfastError, messageOf } from "../../errors.ts";
-import type { LedgerState } from "../../rollback/checkpoint/checkpoint.ts";
-
-/** How the migrations of the coming release are told. */
-export type ComingMigrations =
+/** How the operator tells them. */
+export type ComingSource =
   | { readonly how: "folder"; readonly folder: string }
   | { readonly how: "names"; readonly names: readonly string[] }
   | { readonly how: "none" }
   | { readonly how: "unknown" };
 
-export interface ComingDecision {
-  /** Null where nobody told which migrations come. */
-  readonly pending: readonly string[] | null;
-  readonly warnings: readonly string[];
+/**
+ * The migrations that are still to come; null where nobody told.
+ * @throws HoldfastError `refused` if one is applied already, or if that cannot be told; `configuration` for a folder that holds none
+ */
+export async function requireComing(source: ComingSource, ledgers: readonly LedgerNow[], last: LastRecord | null): Promise<readonly string[] | null> {
+  const decision = decideComing(ledgers, await read(source), last);
+  if ("refused" in decision) throw new HoldfastError("refused", decision.refused, { hints: decision.hints });
+  return decision.pending;
 }
 
-/** @throws HoldfastError `refused` if one of them is applied already */
-export async function decideComing(coming: ComingMigrations, ledgers: readonly LedgerState[]): Promise<ComingDecision> {
-  const applied = new Set(ledgers.flatMap((ledger) => ledger.applied));
-  if (coming.how === "unknown") return { pending: null, warnings: ["nobody tells which migrations the coming release brings, so whether one is applied already was not looked at: name them with --migrations DIR, --migration NAME or --no-migrations"] };
-  if (coming.how === "none") return { pending: [], warnings: [] };
-  const names = coming.how === "names" ? coming.names : await namesIn(coming.folder);
-  const pending = names.filter((name) => !applied.has(name));
-  const there = coming.how === "names" ? names.filter((name) => applied.has(name)) : [];
-  if (there.length > 0) {
-    throw new HoldfastError("refused", `${there.join(", ")} of the coming release ${there.length === 1 ? "is" : "are"} applied already, so a backup taken now would not be one from before the deploy`, {
-      hints: ["If the deploy has begun, `holdfast backup list` shows the backups from before it."],
-    });
+async function read(source: ComingSource): Promise<ComingMigrations> {
+  switch (source.how) {
+    case "folder": return { from: "folder", folder: source.folder, migrations: await readMigrations(source.folder) };
+    case "names": return { from: "list", names: source.names };
+    case "none": return { from: "none" };
+    case "unknown": return { from: "nothing-known" };
   }
-  return { pending, warnings: [] };
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name).sort();
-  } catch (error) {
-    throw new HoldfastError("configuration", `the migrations at ${folder} cannot be read: ${messageOf(error)}`);
-  }
+/** The newest trusted record of the ledgers under the release that runs: a good look after its deploy, or a checkpoint from when it ran. */
+export function lastRecordOf(running: string, checkpoints: readonly CheckpointEntry[], deployed: readonly DeployedEntry[]): LastRecord | null {
+  const taken = checkpoints.find(({ checkpoint }) => checkpoint?.running === running)?.checkpoint;
+  const seen = deployed.find((entry) => entry.deployed?.verdict === "good" && entry.deployed.release === running)?.deployed;
+  if (seen !== undefined && (taken === undefined || seen.at > taken.takenAt)) return { name: `the deploy of ${running}, verified ${seen.at}`, ledgers: seen.ledgers };
+  return taken === undefined ? null : { name: `checkpoint ${taken.id}`, ledgers: taken.ledgers };
 }

@@ -12,9 +12,10 @@ import { isPartial } from "../../postgres/dump.ts";
 import type { Server } from "../../postgres/server.ts";
 import type { Checkpoint } from "../../rollback/checkpoint/checkpoint.ts";
 import { checkpointId, checkRelease } from "../../rollback/checkpoint/names.ts";
-import { type CheckpointRecord, listDeployed, publishCheckpoint, readCheckpoint } from "../../rollback/checkpoint/records.ts";
+import { type CheckpointRecord, listCheckpoints, listDeployed, publishCheckpoint, readCheckpoint } from "../../rollback/checkpoint/records.ts";
 import type { Health } from "../../rollback/health/health.ts";
 import { checkHealth } from "../../rollback/health/probe.ts";
+import { ledgerState } from "../../rollback/migrations/ledgers.ts";
 import type { Platform, PlatformState } from "../../rollback/platform/platform.ts";
 import { filterOf } from "../backup/dump-filter.ts";
 import { cancellationSaying, patienceAfter } from "../cancellation.ts";
@@ -23,7 +24,7 @@ import { lockDatabase } from "../lock-database.ts";
 import { openFor, recorded } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
 import { manifestSha256 } from "./bound-backup.ts";
-import { type ComingMigrations, decideComing } from "./coming-migrations.ts";
+import { type ComingSource, lastRecordOf, requireComing } from "./coming-migrations.ts";
 import { type DatabaseState, ledgerDifference, readDatabaseState } from "./database-state.ts";
 import { type ChosenBackup, preDeployBackup, readBackup, requireThere, unlikeNow } from "./pre-deploy-backup.ts";
 import { whatRuns } from "./what-runs.ts";
@@ -39,7 +40,7 @@ export interface CreateCheckpointOptions {
   readonly runsOn?: Platform | undefined;
   /** Milliseconds: a backup not older than that is good enough, if nothing moved since. */
   readonly reuseWithinMs?: number | undefined;
-  readonly coming: ComingMigrations;
+  readonly coming: ComingSource;
   readonly reason?: string | undefined;
   readonly lockWaitMs?: number | undefined;
 }
@@ -105,20 +106,20 @@ interface Seen {
   readonly warnings: readonly string[];
 }
 
-/** Everything before the backup. The ledgers come first: a backup that would come too late is not taken. */
+/** Everything before the backup: one that would come too late is not taken. */
 async function look(context: Context, { repository }: Workplace, database: DatabaseConfig, { server, platform, options }: Surroundings): Promise<Seen> {
   const { signal, clock } = context;
   const state = await readDatabaseState(server, signal);
-  const coming = await decideComing(options.coming, state.ledgers);
   const runs = await platform.capture(signal);
   const settings = requireRollbackSettings(database).health;
   const health = settings === undefined ? null : await checkHealth(settings, { clock, signal });
-  const said = { said: options.running, health, deployed: await listDeployed(repository, database.name), configured: database.appVersion };
-  const { running, warnings } = whatRuns(options.release, said);
+  const [checkpoints, deployed] = await Promise.all([listCheckpoints(repository, database.name), listDeployed(repository, database.name)]);
+  const { running, warnings } = whatRuns(options.release, { said: options.running, health, deployed, configured: database.appVersion });
+  const pending = await requireComing(options.coming, state.ledgers, lastRecordOf(running, checkpoints, deployed));
   return {
-    state, runs, health, running, pending: coming.pending,
+    state, runs, health, running, pending,
     warnings: [
-      ...coming.warnings,
+      ...(pending === null ? ["nobody tells which migrations the coming release brings: name them with --migrations, --migration or --no-migrations, so that `checkpoint verify` can look for them"] : []),
       ...warnings,
       ...(health === null ? ["no health check is configured, so how the application was is not recorded"] : []),
       ...(health?.healthy === false ? [`the application is not healthy now (${health.detail}): a rollback to this checkpoint would come back to that`] : []),
@@ -209,7 +210,7 @@ function checkpointOf({ actor, version }: Context, { name }: DatabaseConfig, { b
     by: { user: actor.user, host: actor.host, operator: actor.operator, holdfast: version },
     backup: { id: manifest.id, snapshotAt: manifest.snapshotAt, manifestSha256: manifestSha256(signed), reused },
     state,
-    ledgers: [...after.ledgers],
+    ledgers: after.ledgers.map(ledgerState),
     schemaFingerprint: after.schemaFingerprint,
     health: before.health,
     pending: before.pending === null ? null : [...before.pending],

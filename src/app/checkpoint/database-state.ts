@@ -1,13 +1,12 @@
 /** What a database says of itself at one moment: its migration ledgers and the fingerprint of its schema. */
-import { readAppliedLedgers } from "../../postgres/ledgers.ts";
+import { type AppliedLedger, readAppliedLedgers } from "../../postgres/ledgers.ts";
 import type { Server } from "../../postgres/server.ts";
 import { openSession } from "../../postgres/session.ts";
 import { fingerprintOf, readCatalog } from "../../postgres/truth/catalog.ts";
 import type { LedgerTruth } from "../../postgres/truth/truth.ts";
-import type { LedgerState } from "../../rollback/checkpoint/checkpoint.ts";
 
 export interface DatabaseState {
-  readonly ledgers: readonly LedgerState[];
+  readonly ledgers: readonly AppliedLedger[];
   /** As in the truth of a backup. */
   readonly schemaFingerprint: string;
 }
@@ -19,7 +18,7 @@ export async function readDatabaseState(server: Server, signal: AbortSignal): Pr
     await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     const ledgers = await readAppliedLedgers(session);
     const { fingerprint } = fingerprintOf(await readCatalog(session));
-    return { ledgers: ledgers.map(({ tool, table, head, applied, failed, sha256 }) => ({ tool, table, head, applied: [...applied], failed, sha256 })), schemaFingerprint: fingerprint };
+    return { ledgers, schemaFingerprint: fingerprint };
   } finally {
     await session.close();
   }

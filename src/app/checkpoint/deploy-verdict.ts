@@ -50,7 +50,10 @@ function ofLedgers(checkpoint: Checkpoint, now: readonly LedgerState[]): Found {
   // Alembic keeps its heads only: of several that came, the last one is there.
   const headsOnly = now.some(({ tool }) => tool === "alembic");
   const missing = (checkpoint.pending ?? []).filter((name) => !applied.has(name));
-  if (missing.length > 0 && !(headsOnly && missing.length < (checkpoint.pending ?? []).length)) problems.push(`${counted(missing.length, "migration")} of the release ${missing.length === 1 ? "is" : "are"} not applied: ${missing.join(", ")}`);
+  const text = `${counted(missing.length, "migration")} of the release ${missing.length === 1 ? "is" : "are"} not applied: ${missing.join(", ")}`;
+  // Where there was no ledger to tell the tool, what is to come is known by its file, and Prisma's ledger alone knows it by that.
+  if (missing.length > 0 && checkpoint.ledgers.length === 0 && now.length > 0 && now.every(({ tool }) => tool !== "prisma")) warnings.push(`by the names of their files, ${text}`);
+  else if (missing.length > 0 && !(headsOnly && missing.length < (checkpoint.pending ?? []).length)) problems.push(text);
   for (const ledger of now) {
     const before = checkpoint.ledgers.find(({ tool, table }) => tool === ledger.tool && table === ledger.table);
     const failed = ledger.failed - (before?.failed ?? 0);

@@ -8,6 +8,7 @@ import { shellWord } from "../../process/shell-word.ts";
 import type { Checkpoint, Deployed } from "../../rollback/checkpoint/checkpoint.ts";
 import { findBefore, listCheckpoints, publishDeployed } from "../../rollback/checkpoint/records.ts";
 import { awaitHealthy } from "../../rollback/health/probe.ts";
+import { ledgerState } from "../../rollback/migrations/ledgers.ts";
 import type { Platform } from "../../rollback/platform/platform.ts";
 import { cancellationSaying } from "../cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner } from "../context.ts";
@@ -63,13 +64,13 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
       subject["checkpoint"] = checkpoint.id;
       subject["release"] = checkpoint.release;
       const platform = options.runsOn ?? configuredPlatform(database, checkpoint.state.platform);
-      const { state, now } = await runStep(reporter, "capture", async () => ({ state: await captureThere(platform, checkpoint, signal), now: await readDatabaseState(await reachDatabase(context, database), signal) }));
+      const { state, ledgers, schemaFingerprint } = await runStep(reporter, "capture", () => lookThere(context, database, platform, checkpoint));
       const { health: asked, errorBudget: hook } = settings;
       const health = asked && (await runStep(reporter, "health", () => awaitHealthy(asked, { release: checkpoint.release, clock, signal }), (settled) => settled.health.detail));
       const errorBudget = hook === undefined ? null : await runStep(reporter, "budget", () => askErrorBudget(hook, { release: checkpoint.release, signal }), ({ detail }) => detail);
       if (health === undefined) reporter.emit({ type: "step-skipped", step: "health", why: "no health check is configured" });
       if (errorBudget === null) reporter.emit({ type: "step-skipped", step: "budget", why: "no command is configured for it" });
-      const after: AfterDeploy = { state, ledgers: now.ledgers, health, errorBudget };
+      const after: AfterDeploy = { state, ledgers, health, errorBudget };
       const { verdict, problems, warnings } = judgeDeploy(checkpoint, after);
       const deployed = await runStep(reporter, "record", async () => {
         const at = clock.now();
@@ -77,7 +78,7 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
         const record: Deployed = {
           format: 1, kind: "holdfast-deployed", checkpoint: checkpoint.id, database: database.name, release: checkpoint.release, at: at.toISOString(),
           by: { user: context.actor.user, host: context.actor.host, operator: context.actor.operator, holdfast: context.version },
-          state, ledgers: [...now.ledgers], schemaFingerprint: now.schemaFingerprint, health: health === undefined ? null : { ...health.health, healthy: health.healthy }, errorBudget,
+          state, ledgers, schemaFingerprint, health: health === undefined ? null : { ...health.health, healthy: health.healthy }, errorBudget,
           verdict, problems: [...problems], signer: signer.id,
         };
         throwIfCancelled(signal);
@@ -94,6 +95,12 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
   } finally {
     await workplace.close();
   }
+}
+
+async function lookThere(context: Context, database: DatabaseConfig, platform: Platform, checkpoint: Checkpoint): Promise<Pick<Deployed, "state" | "ledgers" | "schemaFingerprint">> {
+  const state = await captureThere(platform, checkpoint, context.signal);
+  const { ledgers, schemaFingerprint } = await readDatabaseState(await reachDatabase(context, database), context.signal);
+  return { state, ledgers: ledgers.map(ledgerState), schemaFingerprint };
 }
 
 async function captureThere(platform: Platform, checkpoint: Checkpoint, signal: AbortSignal): Promise<Deployed["state"]> {

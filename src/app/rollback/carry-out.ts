@@ -67,18 +67,22 @@ export async function carryOut(context: Context, workplace: Workplace, carried: 
   const journal = await openJournal({ stateDir: config.stateDir, repository: workplace.repository, database: database.name, id: begun.id, clock, actor, signer, reporter });
   // A run that was killed between its last entry and its outcome has nothing left to do but to say so.
   const over = stateOf(journal.entries).ended;
+  const before = journal.entries.length;
+  const titles = new Map(steps.map(({ id, title }) => [id, title]));
   if (over === undefined) {
     try {
-      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock });
+      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock, message: endOf(direction, begun, why).message });
       else if (direction !== "leave") await runSteps(steps, journal, { reporter, signal, clock });
     } catch (error) {
-      await record.failed(error);
       await journal.sync();
+      await record.ran(journal.entries.slice(before), titles);
+      await record.failed(error);
       throw withState(error, begun);
     }
-    await journal.append({ kind: "ended", ...endOf(direction, begun, why) });
+    if (direction !== "abort") await journal.append({ kind: "ended", ...endOf(direction, begun, why) });
   }
   await journal.sync();
+  await record.ran(journal.entries.slice(before), titles);
   const { ended, facts } = stateOf(journal.entries);
   if (ended === undefined) throw new Error("the journal did not end");
   const { message } = ended;

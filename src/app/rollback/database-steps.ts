@@ -6,12 +6,14 @@ import { HoldfastError } from "../../errors.ts";
 import { abandonedCopies, besideMark, databaseExists, dropDatabase, suffixed } from "../../postgres/databases.ts";
 import { openAdminSession } from "../../postgres/server.ts";
 import type { Session } from "../../postgres/session.ts";
+import { isApplied } from "../../rollback/migrations/down.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { RollbackStep, StepFacts } from "../../rollback/step.ts";
 import { createBackup } from "../backup/create-backup.ts";
 import { type Context, reachTarget, type Target, type Workplace } from "../context.ts";
 import { restoreBackup } from "../restore/restore-backup.ts";
 import { exchange, keptName } from "../restore/swap-database.ts";
+import { readDatabase } from "./present.ts";
 import { withinStep } from "./step-reporter.ts";
 
 /** One rollback on its way. */
@@ -61,9 +63,13 @@ export function restoreBesideStep({ context, database, id, plan }: RollbackWork)
   return {
     id: stepId,
     title: `restore ${plan.checkpoint.backup} beside the live database, and prove it`,
-    isDone: async () => {
-      const { admin, name } = await openTarget(context, database);
-      return databaseExists(admin, besideName(name, id)).finally(() => admin.close());
+    // The name alone is anybody's: what bears it must have the checkpoint's schema and ledger.
+    isDone: async ({ signal }) => {
+      const { server, admin, name } = await openTarget(context, database);
+      const beside = besideName(name, id);
+      if (!(await databaseExists(admin, beside).finally(() => admin.close()))) return false;
+      const found = await readDatabase(server, signal, beside);
+      return found.schema.fingerprint === plan.target.schemaFingerprint && isApplied(found.ledgers, plan.target.ledgers);
     },
     perform: async ({ signal }) => {
       const { admin, name } = await openTarget(context, database);

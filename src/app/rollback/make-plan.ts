@@ -66,7 +66,7 @@ export async function makePlan(context: Context, workplace: Workplace, database:
   const { findings, ...way } = await runStep(reporter, "plan-way", () => chooseWay(settings, checkpoint, manifest, present, options), ({ strategy }) => strategy);
   requireChange(record, present, options);
   const found = await lastRehearsal(workplace.repository, database.name, checkpoint.id);
-  const rehearsed = found && { id: found.id, at: found.finishedAt, verdict: found.verdict };
+  const rehearsed = found === undefined ? null : { id: found.id, at: found.finishedAt, verdict: found.verdict };
   const skipSafetyBackup = way.strategy === "images-only" ? null : (options.skipSafetyBackup ?? null);
   const looked = await runStep(reporter, "plan-preflight", () =>
     preflightRollback(context, { workplace, database: database.name, live: server.facts.database, platform, settings, checkpoint, present, way, rehearsed }),
@@ -83,7 +83,7 @@ export async function makePlan(context: Context, workplace: Workplace, database:
     target: { state: checkpoint.state, ledgers: checkpoint.ledgers, schemaFingerprint: checkpoint.schemaFingerprint },
     acceptIncompatible: options.acceptIncompatible ?? null,
     skipSafetyBackup,
-    loss: await measurePlanLoss(context, server, manifest, way.strategy),
+    loss: await measurePlanLoss(context, server, manifest, way.strategy, present.ledgers),
     stops: await estimateDowntime(context, workplace.repository, database.name, { strategy: way.strategy, now: present.state, safetyBackup: skipSafetyBackup === null }),
     rehearsed,
     preflight: [...looked, ...findings],

@@ -34,8 +34,8 @@ export async function readPresent(context: Context, settings: RollbackSettings, 
 }
 
 /** Ledgers and schema in one snapshot. */
-export async function readDatabase(server: Server, signal: AbortSignal): Promise<DatabaseState> {
-  const session = await openSession(server.target(), { signal });
+export async function readDatabase(server: Server, signal: AbortSignal, name?: string): Promise<DatabaseState> {
+  const session = await openSession(server.target(name), { signal });
   try {
     return await readDatabaseState(session);
   } finally {

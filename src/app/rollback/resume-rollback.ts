@@ -43,7 +43,7 @@ async function goOn(context: Context, options: ResumeOptions, name: string, dire
         const { begun, planSha256 } = await unfinished(workplace, database.name, options.id);
         subject["rollback"] = begun.id;
         subject["release"] = begun.plan.to;
-        const record = incidentPen(held, workplace, database.name, begun.incident, signer);
+        const record = incidentPen(held, workplace, begun.incident, signer);
         await record.resumed(name);
         return carryOut(held, workplace, { database, begun, planSha256, signer, record }, direction, options.reason);
       }, lockPatienceMs);

@@ -6,7 +6,8 @@ import { publishBegun } from "../../rollback/plan/records.ts";
 import { shellWord } from "../../process/shell-word.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner } from "../context.ts";
 import { type Action, openFor, recorded } from "../record.ts";
-import { type Carried, carryOut, openRollback, type RollbackResult, underRollbackLock } from "./carry-out.ts";
+import { type Carried, carryOut, type RollbackResult, underRollbackLock } from "./carry-out.ts";
+import { openIncidentOf } from "./incident-pen.ts";
 import { makePlan, type PlanOptions } from "./make-plan.ts";
 import { requireSamePlan } from "./same-plan.ts";
 
@@ -48,12 +49,12 @@ export async function runRollback(context: Context, options: RollbackOptions): P
         const started = context.clock.now();
         const id = recordId("rollback", database.name, started, context.ids.suffix());
         subject["rollback"] = id;
-        const { incident, record } = await openRollback(held, workplace, database, { id, plan, reason: options.reason, signer });
+        const record = await openIncidentOf(held, workplace, database, { id, plan, reason: options.reason }, signer);
         const { actor, version } = context;
         const begun = {
           format: 1, kind: "holdfast-rollback", id, database: database.name, startedAt: started.toISOString(),
           by: { user: actor.user, host: actor.host, operator: actor.operator, holdfast: version },
-          reason: options.reason ?? null, incident, drainMs: options.drainMs, plan, signer: signer.id,
+          reason: options.reason ?? null, incident: record.incident, drainMs: options.drainMs, plan, signer: signer.id,
         } as const;
         const planSha256 = await publishBegun(workplace.repository, begun, signer);
         const carried: Carried = { database, begun, planSha256, signer, record };

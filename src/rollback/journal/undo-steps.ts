@@ -8,13 +8,18 @@ import { runOf, type StepsOptions } from "./run-steps.ts";
 import { type JournalState, stepIn } from "./state.ts";
 import { codeOf, messageFor, noteFailure, requireSamePlan, stopped } from "./stopping.ts";
 
+export interface UndoOptions extends StepsOptions {
+  /** How it ended, for the journal; by default which steps were taken back. */
+  readonly message?: string | undefined;
+}
+
 /**
- * Takes back what the journal calls done or begun, and ends the journal. The caller holds the lock.
+ * Takes back what the journal calls done or begun, and ends the journal: nothing may be added to it after that. The caller holds the lock.
  * @returns the ids of the steps that were taken back, in the order in which they were, also by an earlier call
  * @throws HoldfastError `refused`, before anything is taken back, if a step that was done cannot be, or if the rollback is over;
  * what stopped it, with what is taken back and what is not in its details
  */
-export async function undoSteps(steps: readonly RollbackStep[], journal: Journal, options: StepsOptions): Promise<readonly string[]> {
+export async function undoSteps(steps: readonly RollbackStep[], journal: Journal, options: UndoOptions): Promise<readonly string[]> {
   const { reporter, signal } = options;
   const before = requireSamePlan(steps, journal);
   const facts = new Map(before.facts);
@@ -36,7 +41,7 @@ export async function undoSteps(steps: readonly RollbackStep[], journal: Journal
     }
   }
   const ids = touched.map(({ id }) => id);
-  await journal.append({ kind: "ended", outcome: "aborted", message: ids.length === 0 ? "aborted before anything was done" : `aborted: ${ids.join(", ")} taken back` });
+  await journal.append({ kind: "ended", outcome: "aborted", message: options.message ?? (ids.length === 0 ? "aborted before anything was done" : `aborted: ${ids.join(", ")} taken back`) });
   return ids;
 }
 

@@ -95,8 +95,9 @@ export function staysUnique(fillings: readonly (Filling | undefined)[], nullsNot
   return fillings.includes("own") || (fillings.includes("null") && nullsNotDistinct !== true);
 }
 
+/** Only checks and references can be declared without being enforced. */
 function isEnforced(constraint: Constraint | undefined): boolean {
-  return constraint?.is_enforced === true;
+  return constraint !== undefined && (constraint.is_enforced === true || !["CONSTR_CHECK", "CONSTR_FOREIGN"].includes(constraint.contype ?? ""));
 }
 
 /** What a reference that does not let go of its target means to an older release that deletes the target. */

@@ -84,7 +84,7 @@ export async function runDown(session: Session, { migrations, scripts }: DownSql
     // Only with the lock nobody applies anything between this look and the end.
     if (!isUnchanged(migrationsBetween(options.now, await readAppliedLedgers(session)))) throw new HoldfastError("refused", "the migration ledger has changed since the plan was made", { hints: ["Make a new plan with `holdfast rollback plan`."] });
     for (const script of scripts) await runPrepared(session, script, path);
-    await session.execute("SET LOCAL search_path = ''");
+    await session.execute("SELECT pg_catalog.set_config('search_path', '', true)");
     for (const rows of ledgers) {
       const [first] = rows;
       if (first !== undefined) await failing(`taking the rows out of ${first.table}`, () => forgetMigrations(session, first, rows.map(({ name }) => name)));
@@ -98,8 +98,8 @@ export async function runDown(session: Session, { migrations, scripts }: DownSql
     await session.execute("ROLLBACK").catch(() => undefined);
     throw error;
   } finally {
-    // What a script set for its session is over with its transaction only if it said LOCAL.
-    await session.execute("SET search_path = ''").catch(() => undefined);
+    // What a script set without LOCAL outlives its transaction.
+    await session.execute("SELECT pg_catalog.set_config('search_path', '', false)").catch(() => undefined);
   }
 }
 

@@ -22,6 +22,7 @@ export interface ParsedStatement {
 
 /** @throws HoldfastError `refused`, which quotes nothing of it, if `sql` is no SQL that the server would take */
 export async function parseSql(sql: string): Promise<ParsedStatement[]> {
+  if (sql.trim() === "") return [];
   await loadModule();
   const bytes = Buffer.from(sql);
   const { stmts } = await parse(sql).catch((error: unknown) => {
@@ -77,6 +78,6 @@ export function* below(node: unknown): Generator<Node> {
 
 /** "ALTER TABLE" of `AlterTableStmt`: for statements that have no better words. */
 export function wordsOf(kind: NodeKind): string {
-  const known: Partial<Record<NodeKind, string>> = { DoStmt: "a DO block", CallStmt: "CALL", CopyStmt: "COPY", MergeStmt: "MERGE", SelectStmt: "SELECT", RuleStmt: "CREATE RULE", AlterSeqStmt: "ALTER SEQUENCE", AlterEventTrigStmt: "ALTER EVENT TRIGGER", CreateEventTrigStmt: "CREATE EVENT TRIGGER" };
+  const known: Partial<Record<NodeKind, string>> = { DoStmt: "a DO block", CallStmt: "CALL", CopyStmt: "COPY", MergeStmt: "MERGE", SelectStmt: "SELECT", RuleStmt: "CREATE RULE", AlterSeqStmt: "ALTER SEQUENCE", AlterEventTrigStmt: "ALTER EVENT TRIGGER", CreateEventTrigStmt: "CREATE EVENT TRIGGER", CreatedbStmt: "CREATE DATABASE", DropdbStmt: "DROP DATABASE", CreateStmt: "CREATE TABLE", CreateTrigStmt: "CREATE TRIGGER", IndexStmt: "CREATE INDEX", ViewStmt: "CREATE VIEW" };
   return known[kind] ?? kind.replace(/Stmt$/, "").replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toUpperCase();
 }

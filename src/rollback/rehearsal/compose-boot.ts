@@ -78,6 +78,7 @@ const pollMs = 200;
 
 /**
  * Waits until every service runs, and is healthy where something on the engine can tell so.
+ * @param timeoutMs - 0 to look once
  * @param without - what the application has in production and misses here: one that ends for want of it proves nothing
  * @throws the cancellation
  */
@@ -98,7 +99,9 @@ export async function awaitServices(engine: Engine, project: string, { timeoutMs
       const checked = states.filter(({ health }) => health !== undefined).map(({ service }) => service);
       return { outcome: "pass", detail: `${states.map(({ service }) => service).join(", ")} run${states.length === 1 ? "s" : ""}; ${checked.length === 0 ? "none has a health check of its own" : `healthy by ${checked.length === 1 ? "its" : "their"} own health check: ${checked.join(", ")}`}` };
     }
-    if (performance.now() > until) return { outcome: "fail", detail: `within ${timeoutMs / 1000} s not yet healthy by their own health checks: ${states.filter(({ health }) => health !== "healthy").map(({ service, health }) => `${service} (${health ?? "no health check"})`).join(", ")}` };
+    const late = performance.now() > until;
+    if (late && timeoutMs === 0) return { outcome: "unverified", detail: `not waited for: ${states.map(({ service, status, health }) => `${service} (${health ?? status})`).join(", ")}` };
+    if (late) return { outcome: "fail", detail: `within ${timeoutMs / 1000} s not yet healthy by their own health checks: ${states.filter(({ health }) => health !== "healthy").map(({ service, health }) => `${service} (${health ?? "no health check"})`).join(", ")}` };
     await sleep(pollMs, undefined, { signal }).catch(() => undefined);
   }
 }
@@ -110,6 +113,7 @@ export interface HealthTrial {
   readonly workloads: readonly WorkloadState[];
   /** The release that has to answer. */
   readonly release: string;
+  /** As in {@link awaitServices}. */
   readonly without: readonly string[];
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -124,7 +128,7 @@ export async function locateHealth(engine: Engine, project: string, { settings, 
 }
 
 /** Asks the configured health check, at the service itself. @throws the cancellation */
-export async function checkHealth(engine: Engine, project: string, address: HealthAddress, trial: HealthTrial): Promise<Finding> {
+export async function checkHealth(engine: Engine, address: HealthAddress, trial: HealthTrial): Promise<Finding> {
   const { through, settings, release, clock, signal, without } = trial;
   const { pathname, search } = new URL(settings.url);
   const relay = await openRelay(engine, through, { host: address.service, port: address.port });

@@ -2,6 +2,8 @@
  * The Compose file of a rehearsal, made of what a checkpoint recorded. Only fields that are named here are taken over, so
  * that nothing which reaches out of the project comes along: no port, no volume, no network but the one that leads nowhere.
  */
+import { isConcealed } from "../platform/compose/conceal.ts";
+import { withoutRecord } from "../platform/compose/record.ts";
 import type { WorkloadState } from "../platform/platform.ts";
 import { type Labels, rehearsalLabel } from "./engine.ts";
 
@@ -19,8 +21,10 @@ export interface RehearsalFile {
   readonly leftOut: readonly string[];
   /** `app: SESSION_SECRET`. */
   readonly placeholders: readonly string[];
-  /** `app: holdfast-test/app:1.4.1`: nothing in which the database's URL could be put. */
+  /** Services that have no variable in which the URL of the copy could be put. */
   readonly withoutDatabase: readonly string[];
+  /** Services of whose command only a hash is known: what they would run instead is not the release. */
+  readonly withoutCommand: readonly string[];
 }
 
 export const placeholder = "holdfast-rehearsal-placeholder";
@@ -37,22 +41,23 @@ const replaced = new Set([
   "profiles", "dns", "dns_search", "dns_opt", "annotations", "attach", "depends_on",
 ]);
 
-const hashed = /^sha256:[0-9a-f]{64}$/;
-
 /** @param workloads - services with their recorded configuration */
 export function rehearsalFile(workloads: readonly WorkloadState[], { project, labels, database }: RehearsalProject): RehearsalFile {
   const leftOut: string[] = [];
   const placeholders: string[] = [];
   const withoutDatabase: string[] = [];
+  const withoutCommand: string[] = [];
   const names = new Set(workloads.map(({ name }) => name));
   const services: Record<string, unknown> = {};
-  for (const { name, images, resolved } of workloads) {
-    const kept = Object.entries(resolved).filter(([field, value]) => takenOver.has(field) && !isEmpty(value) && !holdsHash(value));
+  for (const { name, images, resolved: recorded } of workloads) {
+    const resolved = withoutRecord(recorded);
+    const kept = Object.entries(resolved).filter(([field, value]) => takenOver.has(field) && !isEmpty(value) && !holdsConcealed(value));
     leftOut.push(...Object.entries(resolved).flatMap(([field, value]) => missing(field, value).map((what) => `${name}: ${what}`)));
     leftOut.push(...namesIn(resolved["depends_on"]).filter((other) => !names.has(other)).map((other) => `${name}: the service ${other}`));
     const environment = environmentOf(resolved["environment"]);
-    const hidden = Object.entries(environment).filter(([variable, value]) => variable !== database.variable && hashed.test(value)).map(([variable]) => variable);
+    const hidden = Object.entries(environment).filter(([variable, value]) => variable !== database.variable && isConcealed(value)).map(([variable]) => variable);
     placeholders.push(...hidden.map((variable) => `${name}: ${variable}`));
+    if (["command", "entrypoint"].some((field) => holdsConcealed(resolved[field]))) withoutCommand.push(name);
     if (environment[database.variable] === undefined) withoutDatabase.push(name);
     services[name] = {
       ...Object.fromEntries(kept),
@@ -74,13 +79,13 @@ export function rehearsalFile(workloads: readonly WorkloadState[], { project, la
     };
   }
   const file = { name: project, services, networks: { isolated: { external: true, name: project } } };
-  return { text: JSON.stringify(file, null, 2), leftOut, placeholders, withoutDatabase };
+  return { text: JSON.stringify(file, null, 2), leftOut, placeholders, withoutDatabase, withoutCommand };
 }
 
 /** What of a field the application will miss, in words. */
 function missing(field: string, value: unknown): string[] {
   if (isEmpty(value) || replaced.has(field)) return [];
-  if (takenOver.has(field)) return holdsHash(value) ? [`${field}, of which only the SHA-256 is known`] : [];
+  if (takenOver.has(field)) return holdsConcealed(value) ? [`${field}, of which only a hash is known`] : [];
   if ((field === "volumes" || field === "configs" || field === "secrets") && Array.isArray(value)) return value.map((each) => `${field.slice(0, -1)} ${targetOf(each)}`);
   return [field];
 }
@@ -107,9 +112,9 @@ function isEmpty(value: unknown): boolean {
   return value === null || value === undefined || value === false || value === "" || (typeof value === "object" && Object.keys(value).length === 0);
 }
 
-function holdsHash(value: unknown): boolean {
-  if (typeof value === "string") return hashed.test(value);
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsHash);
+function holdsConcealed(value: unknown): boolean {
+  if (typeof value === "string") return isConcealed(value);
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsConcealed);
 }
 
 /** Compose reads a dollar sign as the beginning of a variable; what it wrote itself, as the recorded configuration, has them doubled. */

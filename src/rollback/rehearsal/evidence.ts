@@ -4,8 +4,6 @@
  */
 import { z } from "zod";
 
-import { HoldfastError } from "../../errors.ts";
-
 const instant = z.iso.datetime({ precision: 3 });
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -88,22 +86,4 @@ export function summaryOf(checks: readonly RehearsalCheck[], { running, backup, 
   const reasons = of("unverified");
   const causes = reasons.filter(({ detail }) => !detail.startsWith("not reached:"));
   return `${pair} could not be verified: ${named(causes.length > 0 ? causes : reasons) || "nothing was looked at"}`;
-}
-
-/** The exact bytes that are signed and stored: two spaces deep, one field a line. */
-export function serializeRehearsal(evidence: RehearsalEvidence): Buffer {
-  return Buffer.from(`${JSON.stringify(rehearsalSchema.parse(evidence), null, 2)}\n`);
-}
-
-/** Reads evidence whose signature was checked before. @throws HoldfastError `integrity` if it is none of a format that we know */
-export function parseRehearsal(bytes: Buffer, key: string): RehearsalEvidence {
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString("utf8"));
-  } catch (error) {
-    throw new HoldfastError("integrity", `${key} is not JSON`, { cause: error });
-  }
-  const parsed = rehearsalSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw new HoldfastError("integrity", `${key} is not the evidence of a rehearsal: ${z.prettifyError(parsed.error)}`, { hints: ["Do not show it to anybody as proof."] });
 }

@@ -4,11 +4,12 @@ import { createHash } from "node:crypto";
 import { databaseOfRecordId, lockKey, rehearsalKey, rehearsalsFolder, signatureSuffix } from "../../catalog/layout.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import type { Signer } from "../../catalog/signatures.ts";
-import { publishSigned, readSigned } from "../../catalog/signed-object.ts";
+import { publishSigned } from "../../catalog/signed-object.ts";
 import { HoldfastError } from "../../errors.ts";
 import { acquireLock } from "../../lock/lease.ts";
 import type { Clock } from "../../ports.ts";
-import { parseRehearsal, type RehearsalDraft, type RehearsalEvidence, serializeRehearsal } from "./evidence.ts";
+import { type JsonKind, readSignedJson, serializeJson } from "../checkpoint/signed-json.ts";
+import { type RehearsalDraft, type RehearsalEvidence, rehearsalSchema } from "./evidence.ts";
 
 export interface ProvenRehearsal {
   readonly id: string;
@@ -27,7 +28,10 @@ export interface RehearsalPublication {
   readonly actor: { readonly user: string; readonly host: string };
 }
 
-const kind = { noun: "evidence of a rehearsal", warning: "Do not show it to anybody as proof" };
+const kind: JsonKind<RehearsalEvidence> = {
+  noun: "evidence of a rehearsal", warning: "Do not show it to anybody as proof", schema: rehearsalSchema,
+  at: ({ finishedAt }) => new Date(finishedAt), keyOf: ({ database, id }) => rehearsalKey(database, id),
+};
 
 /** @throws HoldfastError `integrity` if there is evidence of that id already; `lock-held`; what the store throws */
 export async function publishRehearsal(repository: Repository, draft: RehearsalDraft, { signer, clock, actor }: RehearsalPublication): Promise<ProvenRehearsal> {
@@ -37,7 +41,7 @@ export async function publishRehearsal(repository: Repository, draft: RehearsalD
   try {
     const proven = (await listRehearsals(repository, database)).filter((record) => record.evidence !== undefined);
     const evidence: RehearsalEvidence = { ...draft, previous: chainEnd(proven), signer: signer.id };
-    const bytes = serializeRehearsal(evidence);
+    const bytes = serializeJson(evidence, rehearsalSchema);
     await lock.assertHeld();
     await publishSigned(store, rehearsalKey(database, id), bytes, signer, "A rehearsal publishes its evidence once; rehearse again.");
     return { id, evidence, sha256: sha256Of(bytes) };
@@ -80,18 +84,12 @@ export async function listRehearsals(repository: Repository, database: string): 
  */
 export async function readRehearsal(repository: Repository, database: string, id: string): Promise<ProvenRehearsal | undefined> {
   const key = rehearsalKey(database, id);
-  const signed = await readSigned(repository, key, kind);
-  if (signed === undefined) return undefined;
-  const evidence = parseRehearsal(signed.bytes, key);
-  const [expected, found] = [`${id} of ${database} in repository ${repository.id}`, `${evidence.id} of ${evidence.database} in repository ${evidence.repository.id}`];
-  const belongs = databaseOfRecordId("rehearsal", id) === database && evidence.signer === signed.signer.id;
-  if (expected !== found || !belongs) {
-    throw new HoldfastError("integrity", `${key} is rehearsal ${found}, signed by ${evidence.signer} as it says itself: it was moved, copied or changed`, {
-      hints: ["Do not show it to anybody as proof."],
-      details: { expected: `${expected}, signed by ${signed.signer.id}`, found },
-    });
-  }
-  return { id, evidence, sha256: sha256Of(signed.bytes) };
+  const read = await readSignedJson(repository, key, kind);
+  if (read === undefined) return undefined;
+  const { content: evidence, sha256, signer } = read;
+  const [expected, found] = [`one of repository ${repository.id}, signed by ${signer}`, `one of repository ${evidence.repository.id}, signed by ${evidence.signer}`];
+  if (databaseOfRecordId("rehearsal", id) === database && expected === found) return { id, evidence, sha256 };
+  throw new HoldfastError("integrity", `${key} says it is ${found}, but it is ${expected}: it was moved, copied or changed`, { hints: [`${kind.warning}.`], details: { expected, found } });
 }
 
 /** The newest trusted rehearsal of a checkpoint; undefined if it never was rehearsed. */

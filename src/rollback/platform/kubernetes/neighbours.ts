@@ -1,0 +1,68 @@
+/** What else stands in the namespace and has a say: autoscalers, disruption budgets, Jobs. */
+import type { PreflightFinding } from "../../finding.ts";
+import { listAutoscalers } from "./autoscaler.ts";
+import { allowed, type Kubectl } from "./kubectl.ts";
+import { budgets, cronJobs, jobs } from "./objects.ts";
+import { inWords, selects, type LiveWorkload, type WorkloadName } from "./workload.ts";
+
+function unlisted(id: string, title: string, what: string): PreflightFinding {
+  return { id, title, outcome: "warn", detail: `${what} may not be listed here, so that nothing is known of them`, hint: `Give the user of the configured context a Role that may list ${what}, or look at them yourself.` };
+}
+
+export async function autoscalerFinding(kubectl: Kubectl, workloads: readonly WorkloadName[], signal: AbortSignal): Promise<PreflightFinding> {
+  const title = "nobody else changes the replicas";
+  const found = await allowed(listAutoscalers(kubectl, signal));
+  if (found === "forbidden") return unlisted("autoscaler", title, "horizontalpodautoscalers.autoscaling");
+  const scaling = found.filter(({ of }) => workloads.some(({ kind, name }) => kind === of.kind && name === of.name));
+  if (scaling.length === 0) return { id: "autoscaler", title, outcome: "ok", detail: "no autoscaler does" };
+  const detail = scaling.map(({ name, of, minimum, maximum, wakes }) => `${name} keeps ${inWords(of)} between ${minimum} and ${maximum} replicas${wakes ? " and is KEDA's, which may start it while it should stand still" : ", and rests while it is at zero"}`);
+  return {
+    id: "autoscaler",
+    title,
+    outcome: "warn",
+    detail: detail.join("; "),
+    hint: scaling.some(({ wakes }) => wakes)
+      ? "Annotate the ScaledObject with autoscaling.keda.sh/paused-replicas=\"0\" before the rollback stops the writers."
+      : "The replicas of the checkpoint are asked for first; the autoscaler goes on from there.",
+  };
+}
+
+export async function budgetFinding(kubectl: Kubectl, live: readonly LiveWorkload[], signal: AbortSignal): Promise<PreflightFinding> {
+  const title = "disruption budgets leave room";
+  const found = await allowed(kubectl.read(budgets, ["get", "poddisruptionbudgets.policy"], { signal }));
+  if (found === "forbidden") return unlisted("disruption-budget", title, "poddisruptionbudgets.policy");
+  const tight = (found?.items ?? []).flatMap(({ metadata, spec, status }) => {
+    const of = live.filter(({ object }) => spec.selector !== undefined && selects(spec.selector, object.spec.template.metadata?.labels ?? {}));
+    return status.disruptionsAllowed > 0 || of.length === 0 ? [] : [`${metadata.name} allows no disruption of ${of.map(inWords).join(" and ")} now`];
+  });
+  if (tight.length === 0) return { id: "disruption-budget", title, outcome: "ok", detail: "none of the workloads' is exhausted" };
+  return {
+    id: "disruption-budget",
+    title,
+    outcome: "warn",
+    detail: `${tight.join("; ")}: the rollback itself is not held up by it, but it stops more replicas than the budget would`,
+    hint: "See `kubectl get poddisruptionbudgets`; nodes cannot be drained while the rollback runs.",
+  };
+}
+
+/** Jobs that run, or will: a migration that goes on would write while the database moves. */
+export async function jobsFinding(kubectl: Kubectl, signal: AbortSignal): Promise<PreflightFinding> {
+  const title = "no Job runs";
+  const [running, planned] = await Promise.all([allowed(kubectl.read(jobs, ["get", "jobs.batch"], { signal })), allowed(kubectl.read(cronJobs, ["get", "cronjobs.batch"], { signal }))]);
+  if (running === "forbidden") return unlisted("jobs", title, "jobs.batch");
+  if (planned === "forbidden") return unlisted("jobs", title, "cronjobs.batch");
+  const ended = new Set(["Complete", "Failed", "SuccessCriteriaMet", "FailureTarget"]);
+  const active = (running?.items ?? [])
+    .filter(({ spec, status }) => !spec.suspend && !status.conditions.some((condition) => ended.has(condition.type) && condition.status === "True"))
+    .map(({ metadata, status }) => `Job ${metadata.name} is not finished (${status.active} active)`);
+  const recurring = (planned?.items ?? []).filter(({ spec }) => !spec.suspend).map(({ metadata, spec }) => `CronJob ${metadata.name} runs at ${spec.schedule}`);
+  const detail = [...active, ...recurring].join("; ");
+  if (detail === "") return { id: "jobs", title, outcome: "ok", detail: "none runs or is planned" };
+  return {
+    id: "jobs",
+    title,
+    outcome: "warn",
+    detail: `${detail}; the rollback stops none of them`,
+    hint: "If they write to the database, suspend CronJobs with `kubectl patch cronjob NAME --patch '{\"spec\":{\"suspend\":true}}'` and wait for Jobs, or delete them, before the database moves.",
+  };
+}

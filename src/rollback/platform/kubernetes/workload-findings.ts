@@ -1,0 +1,103 @@
+/** What the workloads themselves say about a rollback, before it. */
+import type { PreflightFinding } from "../../finding.ts";
+import type { PlatformState } from "../platform.ts";
+import { digestOf } from "./image-id.ts";
+import type { Candidate } from "./preflight.ts";
+import { identityOf, recordedIn, type RecordedWorkload } from "./record.ts";
+import { heldFor, missingRevisionHint } from "./start-target.ts";
+import { containersOf, imagesInWords } from "./template.ts";
+import { inWords, type LiveWorkload } from "./workload.ts";
+
+export function workloadsFinding(candidates: readonly Candidate[], missing: readonly string[], target: PlatformState, now: PlatformState): PreflightFinding {
+  const title = "the workloads are there";
+  const uncaptured = candidates.filter(({ to }) => recordedIn(now.workloads, to) === undefined).map(({ to }) => inWords(to));
+  if (missing.length > 0 || uncaptured.length > 0) {
+    const detail = [...missing.map((name) => `${name} is not there`), ...uncaptured.map((name) => `${name} is not configured as a workload`)].join("; ");
+    return { id: "workloads", title, outcome: "blocked", detail, hint: "Apply the manifests of the release that the checkpoint was taken of, and name all its workloads in databases.NAME.rollback.kubernetes.workloads." };
+  }
+  const remade = candidates.filter(({ to, live }) => identityOf(live) !== to.record.identity).map(({ to }) => `${inWords(to)} was made anew since the checkpoint`);
+  const added = now.workloads.filter((workload) => !target.workloads.some(({ kind, name }) => kind === workload.kind && name === workload.name)).map((workload) => `${inWords(workload)} is not part of the checkpoint: it keeps what it runs, and stays stopped if it is stopped`);
+  const detail = [...remade, ...added].join("; ");
+  if (detail !== "") return { id: "workloads", title, outcome: "warn", detail, hint: "Look at these workloads before you confirm; the rollback does not bring them back." };
+  return { id: "workloads", title, outcome: "ok", detail: candidates.map(({ to }) => inWords(to)).join(", ") };
+}
+
+/** Whether the cluster still has the templates; numbers of revisions move on when one is gone back to. */
+export function revisionFinding(candidates: readonly Candidate[]): PreflightFinding {
+  const title = "the revisions are in the history";
+  const known = candidates.flatMap(({ to, held }) => (held === undefined ? [] : [{ to, found: heldFor(held, to) }]));
+  const gone = known.filter(({ found }) => found === undefined).map(({ to }) => to);
+  if (gone.length > 0) {
+    return {
+      id: "revision",
+      title,
+      outcome: "blocked",
+      detail: gone.map((to) => `missing revision: ${inWords(to)} no longer keeps revision ${to.state.revision ?? "unknown"} (${imagesInWords(to.record.template)})`).join("; "),
+      hint: gone.map(missingRevisionHint).join(" "),
+    };
+  }
+  const detail = known.flatMap(({ to, found }) => (found === undefined ? [] : [`${inWords(to)}: ${revisionInWords(to, found.revision)} (${found.name})`]));
+  return { id: "revision", title, outcome: "ok", detail: detail.length === 0 ? "none could be looked at" : detail.join("; ") };
+}
+
+function revisionInWords({ state }: RecordedWorkload, revision: string): string {
+  return state.revision === revision ? `revision ${revision}` : `what was revision ${state.revision ?? "unknown"} is revision ${revision} now`;
+}
+
+export function pausedFinding(live: readonly LiveWorkload[]): PreflightFinding {
+  const paused = live.filter(({ object }) => object.spec.paused);
+  if (paused.length === 0) return { id: "paused", title: "no rollout is paused", outcome: "ok", detail: "none is" };
+  return {
+    id: "paused",
+    title: "no rollout is paused",
+    outcome: "blocked",
+    detail: `${paused.map(inWords).join(" and ")} ${paused.length === 1 ? "is" : "are"} paused: a change of the template would start nothing`,
+    hint: `Run ${paused.map(({ kind, name }) => `\`kubectl rollout resume ${kind}/${name}\``).join(" and ")} once it is clear why it was paused.`,
+  };
+}
+
+/** A StatefulSet may be told to leave its pods as they are. */
+export function updatesFinding(live: readonly LiveWorkload[]): PreflightFinding {
+  const title = "a changed template reaches every pod";
+  const held = live.flatMap(({ object, ...name }) => {
+    const { type, rollingUpdate } = object.spec.updateStrategy ?? {};
+    if (type === "OnDelete") return [`${inWords(name)} changes a pod only when somebody deletes it (OnDelete)`];
+    const partition = rollingUpdate?.partition ?? 0;
+    return partition > 0 ? [`${inWords(name)} leaves its first ${partition} pods as they are (partition ${partition})`] : [];
+  });
+  if (held.length === 0) return { id: "updates", title, outcome: "ok", detail: "it does" };
+  return { id: "updates", title, outcome: "blocked", detail: held.join("; "), hint: "Set spec.updateStrategy of the StatefulSet to RollingUpdate without a partition for the rollback." };
+}
+
+export function healthFinding(wanted: readonly RecordedWorkload[]): PreflightFinding {
+  const title = "readiness can be seen";
+  const blind = wanted.filter(({ state }) => !state.healthChecked);
+  if (blind.length === 0) return { id: "health-check", title, outcome: "ok", detail: "every container has a readiness probe" };
+  return {
+    id: "health-check",
+    title,
+    outcome: "warn",
+    detail: `${blind.map(inWords).join(" and ")}: a container without a readiness probe counts as ready as soon as it runs`,
+    hint: "Give every container a readinessProbe, and configure databases.NAME.rollback.health.",
+  };
+}
+
+/** Whether an image can be pulled is known only once a node has tried. */
+export function imagesFinding(wanted: readonly RecordedWorkload[]): PreflightFinding {
+  const title = "images of the target";
+  const containers = wanted.flatMap((to) => containersOf(to.record.template).map((container) => ({ container, ids: to.record.imageIds[container.name] ?? [] })));
+  const pulled = containers.filter(({ container }) => container.imagePullPolicy === "Always").map(({ container }) => container.image);
+  const moving = containers.filter(({ container }) => digestOf(container.image) === undefined).map(({ container }) => container.image);
+  const unknown = containers.filter(({ ids }) => !ids.some((id) => digestOf(id) !== undefined)).map(({ container }) => container.image);
+  const clauses = [
+    ...(pulled.length === 0 ? [] : [`${unique(pulled)} will be pulled again by every pod (imagePullPolicy Always), and whether the registry still has it cannot be known from here`]),
+    ...(moving.length === 0 ? [] : [`${unique(moving)} is named by a tag, which may have moved: what runs afterwards is compared with the digest of the checkpoint`]),
+    ...(unknown.length === 0 ? [] : [`no digest is known of ${unique(unknown)}: nothing ran when the checkpoint was taken, so it can be compared by name only`]),
+  ];
+  if (pulled.length + unknown.length === 0) return { id: "images", title, outcome: "ok", detail: clauses.length === 0 ? "all are named by digest; nodes that do not hold them pull them" : clauses.join("; ") };
+  return { id: "images", title, outcome: "warn", detail: clauses.join("; "), hint: "Make sure that the registry keeps the images of the releases that may be gone back to, and name them by digest." };
+}
+
+function unique(names: readonly string[]): string {
+  return [...new Set(names)].join(", ");
+}
