@@ -10,7 +10,7 @@ const scripts = join(import.meta.dirname, "test/harness/docker");
 async function missingForContainers(): Promise<string | undefined> {
   const binaries = await serverBinaries();
   if (binaries === undefined) return "PostgreSQL's programs, of which the image is made, are not on this machine";
-  for (const [script, ...args] of [["ensure-docker.sh"], ["ensure-compose.sh"], ["make-images.sh", binaries], ["make-drill-image.sh", binaries]] as const) {
+  for (const [script, ...args] of [["ensure-docker.sh"], ["ensure-compose.sh"], ["make-images.sh", binaries], ["make-drill-image.sh", binaries], ["make-app-images.sh"]] as const) {
     const { exitCode, stderr } = await execa("bash", [join(scripts, script), ...args], { reject: false, stdin: "ignore" });
     if (exitCode === 3) return stderr.trim().split("\n").at(-1) ?? script;
     if (exitCode !== 0) throw new Error(`${script} failed: ${stderr}`);

@@ -13,10 +13,13 @@ export interface DatabaseLockOptions {
   readonly waitMs?: number | undefined;
   /** The backed-up server, where one is reached: it keeps runs apart where the repository's storage cannot. */
   readonly server?: Server;
+  /** Milliseconds for which it is held without a heartbeat, and between two; the lease's own by default. */
+  readonly leaseMs?: number;
+  readonly heartbeatMs?: number;
 }
 
 /** @throws HoldfastError `lock-held` naming the holder; `cancelled`; what the store throws */
-export function lockDatabase(context: Context, repository: Repository, database: string, name: string, { action, waitMs = 0, server }: DatabaseLockOptions): Promise<Lock> {
+export function lockDatabase(context: Context, repository: Repository, database: string, name: string, { action, waitMs = 0, server, ...times }: DatabaseLockOptions): Promise<Lock> {
   const { actor, clock, signal } = context;
-  return acquireLock(repository.store, lockKey(database, name), { action, actor, clock, signal, waitMs, guard: guardOf(context, repository, server) });
+  return acquireLock(repository.store, lockKey(database, name), { action, actor, clock, signal, waitMs, ...times, guard: guardOf(context, repository, server) });
 }

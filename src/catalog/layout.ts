@@ -29,6 +29,9 @@ export const deployedKey = (database: string, checkpoint: string, at: Date): str
 export const rollbacksFolder = (database: string): string => `${database}/rollbacks/`;
 /** `plan.json`, `outcome.json`, each with its signature, and `journal/0001.json`… */
 export const rollbackKey = (database: string, id: string, file: string): string => `${rollbacksFolder(database)}${id}/${file}`;
+export const runbooksFolder = (database: string): string => `${database}/runbooks/`;
+/** Of the execution of a runbook: `begun.json` with its signature, and its journal. */
+export const runbookKey = (database: string, id: string, file: string): string => `${runbooksFolder(database)}${id}/${file}`;
 export const rehearsalsFolder = (database: string): string => `${database}/rehearsals/`;
 export const rehearsalKey = (database: string, id: string): string => `${rehearsalsFolder(database)}${id}.json`;
 export const incidentsFolder = (database: string): string => `${database}/incidents/`;
@@ -66,13 +69,15 @@ export function compactTime(at: Date): string {
   return at.toISOString().replace(/[-:]|\.\d+/g, "");
 }
 
+type RecordKind = "rollback" | "runbook" | "rehearsal" | "incident";
+
 /** `rollback-ehr-20261121T020000Z-7f3a`, and likewise for rehearsals and incidents: as a backup's id, and says what it is. */
-export function recordId(kind: "rollback" | "rehearsal" | "incident", database: string, at: Date, suffix: string): string {
+export function recordId(kind: RecordKind, database: string, at: Date, suffix: string): string {
   return `${kind}-${backupId(database, at, suffix)}`;
 }
 
 /** The database's short name inside such an id, or undefined if it is none of that kind. */
-export function databaseOfRecordId(kind: "rollback" | "rehearsal" | "incident", id: string): string | undefined {
+export function databaseOfRecordId(kind: RecordKind, id: string): string | undefined {
   return id.startsWith(`${kind}-`) ? databaseOfId(id.slice(kind.length + 1)) : undefined;
 }
 

@@ -5,13 +5,14 @@ export type Place =
   /** `escrow`: the timeline of the repository that this is a copy of. */
   | { readonly room: "marker" | "timeline" | "escrow" | "probe" }
   | { readonly room: "backup"; readonly database: string; readonly id: string; readonly file: string }
-  | { readonly room: "lock" | "drill" | "index" | "hold" | "checkpoint" | "rollback" | "rehearsal" | "incident"; readonly database: string }
+  | { readonly room: "lock" | "drill" | "index" | "hold" | "checkpoint" | "rollback" | "runbook" | "rehearsal" | "incident"; readonly database: string }
   /** A backup whose key was destroyed on purpose. */
   | { readonly room: "shredded"; readonly database: string; readonly id: string };
 
 const partPattern = /^[a-z][a-z0-9.-]*\.zst\.age$/;
 const escrowPattern = /^[^/]+\/\d{4}\/\d{10}\.json$/;
 const rollbackFile = /^(?:plan|outcome)\.json(?:\.sig)?$|^journal\/\d{4}\.json$/;
+const runbookFile = /^begun\.json(?:\.sig)?$|^journal\/\d{4}\.json$/;
 const databasePattern = /^[a-z0-9][a-z0-9_-]*$/;
 
 /** The other objects of a backup's folder; `key.json` says who opens a key that was encrypted anew. */
@@ -35,6 +36,7 @@ export function placeOf(key: string): Place | undefined {
 function placeIn(database: string, room: string, rest: readonly string[], key: string): Place | undefined {
   const [name = "", file = "", ...deeper] = rest;
   if (room === "rollbacks") return databaseOfRecordId("rollback", name) === database && rollbackFile.test([file, ...deeper].join("/")) ? { room: "rollback", database } : undefined;
+  if (room === "runbooks") return databaseOfRecordId("runbook", name) === database && runbookFile.test([file, ...deeper].join("/")) ? { room: "runbook", database } : undefined;
   if (deeper.length > 0) return undefined;
   if (room === "backups") return databaseOfId(name) === database && (backupFiles.has(file) || isPartFile(file)) ? { room: "backup", database, id: name, file } : undefined;
   if (room === "drills") return partsOfDrillId(name)?.database === database && file !== "" ? { room: "drill", database } : undefined;

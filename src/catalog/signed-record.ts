@@ -18,15 +18,16 @@ export function sealRecord(record: { readonly kind: string }, signer: Signer, be
 
 /**
  * Reads a record and proves it.
+ * @returns with its exact text, over which a record after it may chain itself
  * @throws HoldfastError `integrity` if it is not of that shape, changed, or signed by a stranger
  */
-export function openRecord<T>(bytes: Buffer, shape: z.ZodType<T>, trusted: readonly TrustedSigner[], key: string): { readonly record: T; readonly signer: TrustedSigner } {
+export function openRecord<T>(bytes: Buffer, shape: z.ZodType<T>, trusted: readonly TrustedSigner[], key: string): { readonly record: T; readonly text: string; readonly signer: TrustedSigner } {
   const envelope = parsed(bytes.toString("utf8"), envelopeShape);
   const record = envelope && parsed(envelope.record, shape);
   if (envelope === undefined || record === undefined) throw damaged(`${key} is damaged: it is not a record that this holdfast knows`, key);
   const signer = signerOf(Buffer.from(envelope.record), Buffer.from(envelope.signature, "base64"), trusted);
   if (signer === undefined) throw damaged(`${key} was changed, or a stranger signed it: expected a signature by ${trusted.map(({ id }) => id).join(" or ")}`, key);
-  return { record, signer };
+  return { record, text: envelope.record, signer };
 }
 
 function damaged(message: string, key: string): HoldfastError {

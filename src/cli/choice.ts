@@ -1,6 +1,7 @@
 /** How operators say which backup they mean. */
 import type { DrillChoice } from "../app/drill/choose-for-drill.ts";
 import type { DrillName } from "../app/drill/show-drills.ts";
+import type { IncidentName } from "../app/incident/show-incidents.ts";
 import type { BackupChoice } from "../catalog/choice.ts";
 import { HoldfastError } from "../errors.ts";
 
@@ -25,6 +26,11 @@ export function parseDrillChoice(id: string | undefined, asOf: string | undefine
 
 /** `latest`, or the id of a drill. */
 export function parseDrill(id: string): DrillName {
+  return id === "latest" ? { latest: true } : { id };
+}
+
+/** `latest`, or the id of an incident. */
+export function parseIncident(id: string): IncidentName {
   return id === "latest" ? { latest: true } : { id };
 }
 

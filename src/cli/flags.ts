@@ -30,3 +30,10 @@ export const backupArg = Args.string({ description: "id of a backup, or latest",
 export const minimumRecipientsFlag = Flags.integer({ summary: "how many keys should open each backup", default: 2, min: 1, helpValue: "N", env: "HOLDFAST_MINIMUM_RECIPIENTS" });
 
 export const drillArg = Args.string({ description: "id of a drill, or latest", name: "ID", ignoreStdin: true, required: true });
+
+/** Its values may hold commas, so that each is given on its own; a variable would cut them. */
+export const inputFlag = Flags.string({ summary: "an input of the runbook; @FILE takes it from a file, as secrets must be", helpValue: "NAME=VALUE", multiple: true, env: "HOLDFAST_RUNBOOK_INPUT" });
+
+export const checkpointArg = Args.string({ description: "the release that was coming, or the id of a checkpoint; by default the newest", name: "RELEASE|ID", ignoreStdin: true });
+
+export const incidentArg = Args.string({ description: "id of an incident, or latest", name: "ID", ignoreStdin: true, required: true });

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 
-import { identifier, type Session } from "./session.ts";
+import { identifier, literal, type Session } from "./session.ts";
 import type { LedgerTruth, MigrationTool } from "./truth/truth.ts";
 
 interface Ledger {
@@ -19,6 +19,8 @@ interface Ledger {
   readonly also?: string;
   /** True for rows that were begun and not finished, or were rolled back. */
   readonly failed?: string;
+  /** True for those of them that nobody has dealt with since: running now, or broken off. */
+  readonly unfinished?: string;
   /** True for rows that may be the head, if not all that did not fail. */
   readonly head?: string;
 }
@@ -32,6 +34,7 @@ const ledgers: readonly Ledger[] = [
     name: "migration_name",
     also: "checksum, finished_at IS NOT NULL, rolled_back_at IS NOT NULL",
     failed: "finished_at IS NULL OR rolled_back_at IS NOT NULL",
+    unfinished: "finished_at IS NULL AND rolled_back_at IS NULL",
   },
   { tool: "knex", table: "knex_migrations", columns: ["id", "name", "batch", "migration_time"], order: "id", name: "name", also: "batch" },
   { tool: "drizzle", table: "__drizzle_migrations", columns: ["id", "hash", "created_at"], order: "created_at, id", name: "hash" },
@@ -44,12 +47,19 @@ const ledgers: readonly Ledger[] = [
     name: "coalesce(version, script)",
     also: "script, checksum, success",
     failed: "NOT success",
+    unfinished: "NOT success",
     head: "version IS NOT NULL",
   },
   { tool: "alembic", table: "alembic_version", columns: ["version_num"], exactly: true, order: 'version_num COLLATE "C"', name: "version_num" },
   { tool: "django", table: "django_migrations", columns: ["id", "app", "name", "applied"], order: "id", name: "concat(app, '.', name)" },
   { tool: "rails", table: "schema_migrations", columns: ["version"], exactly: true, order: 'version::text COLLATE "C"', name: "version::text" },
 ];
+
+/** Where a ledger stands, as {@link LedgerTruth} tells it. */
+export interface LedgerPlace {
+  readonly tool: string;
+  readonly table: string;
+}
 
 interface Candidate {
   readonly schema: string;
@@ -61,6 +71,8 @@ interface Candidate {
 export interface AppliedLedger extends LedgerTruth {
   /** Names of the migrations that were applied and stand, oldest first. */
   readonly applied: readonly string[];
+  /** Names of the migrations that were begun and neither finished nor marked as rolled back: running now, or broken off. */
+  readonly unfinished: readonly string[];
 }
 
 /** Reads every ledger of the database, in whatever schema it stands. */
@@ -91,9 +103,9 @@ function fits({ table, columns, exactly }: Ledger, candidate: Candidate): boolea
 
 async function readLedger(session: Session, ledger: Ledger, { schema, table }: Candidate): Promise<AppliedLedger> {
   const failed = ledger.failed ?? "false";
-  const rows = await session.rows<{ name: string; entry: unknown; failed: boolean; head: boolean }>(
+  const rows = await session.rows<{ name: string; entry: unknown; failed: boolean; unfinished: boolean; head: boolean }>(
     `SELECT ${ledger.name} AS name, json_build_array(${ledger.name}${ledger.also === undefined ? "" : `, ${ledger.also}`}) AS entry,
-      ${failed} AS failed, NOT (${failed}) AND ${ledger.head ?? "true"} AS head
+      ${failed} AS failed, ${ledger.unfinished ?? "false"} AS unfinished, NOT (${failed}) AND ${ledger.head ?? "true"} AS head
     FROM ${identifier(schema)}.${identifier(table)} ORDER BY ${ledger.order}`,
   );
   const applied = rows.filter((row) => row.head).map((row) => row.name);
@@ -106,6 +118,36 @@ async function readLedger(session: Session, ledger: Ledger, { schema, table }: C
     head: head === "" ? null : head,
     failed: rows.filter((row) => row.failed).length,
     applied,
+    unfinished: rows.filter((row) => row.unfinished).map((row) => row.name),
     sha256: createHash("sha256").update(JSON.stringify(rows.map((row) => row.entry))).digest("hex"),
   };
+}
+
+/** Whether the rows of single migrations can be taken out of the ledger of `tool`, so that it will apply them again. */
+export function canForget(tool: string): boolean {
+  // Alembic's table holds the heads alone: what was applied before them stands in its files.
+  return tool !== "alembic" && ledgers.some((ledger) => ledger.tool === tool);
+}
+
+/** Locks a ledger against everybody who applies migrations, until the transaction ends. */
+export async function lockLedger(session: Session, { tool, table }: LedgerPlace): Promise<void> {
+  await session.execute(`LOCK TABLE ${relationOf(ledgerOf(tool), table)} IN SHARE ROW EXCLUSIVE MODE`);
+}
+
+/** Takes the rows of `names` that stand out of a ledger; rows that failed stay. */
+export async function forgetMigrations(session: Session, { tool, table }: LedgerPlace, names: readonly string[]): Promise<void> {
+  const ledger = ledgerOf(tool);
+  if (names.length === 0) return;
+  await session.execute(`DELETE FROM ${relationOf(ledger, table)} WHERE ${ledger.name} IN (${names.map(literal).join(", ")}) AND NOT coalesce(${ledger.failed ?? "false"}, false)`);
+}
+
+function ledgerOf(tool: string): Ledger {
+  const found = canForget(tool) ? ledgers.find((ledger) => ledger.tool === tool) : undefined;
+  if (found === undefined) throw new Error(`no single migration can be taken out of a ledger of ${tool}`);
+  return found;
+}
+
+/** A ledger is told as `schema.table`, where the table's name is its tool's. */
+function relationOf(ledger: Ledger, table: string): string {
+  return `${identifier(table.slice(0, -ledger.table.length - 1))}.${identifier(ledger.table)}`;
 }

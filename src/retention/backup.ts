@@ -25,7 +25,7 @@ export interface RetainedBackup {
   readonly held: { readonly reason: string; readonly until: Date | null } | null;
   /** Until when the store itself refuses to delete it; null if it does not. */
   readonly locked: Date | null;
-  /** The release whose checkpoint is made with it; null if there is none. */
+  /** Id of the checkpoint that needs it; null if none does. */
   readonly checkpoint: string | null;
 }
 

@@ -132,7 +132,7 @@ function protectionsOf(backup: RetainedBackup, proved: RetainedBackup | undefine
     ...(backup === proved && backup.proved !== null ? [`the newest backup that a drill has proved (${backup.proved.toISOString()})`] : []),
     ...(isHeld ? [`held ${held.until === null ? "until it is released" : `until ${held.until.toISOString()}`}: ${held.reason}`] : []),
     ...(locked !== null && locked > now ? [`under object lock until ${locked.toISOString()}`] : []),
-    ...(checkpoint === null ? [] : [`belongs to the checkpoint of ${checkpoint}`]),
+    ...(checkpoint === null ? [] : [`belongs to checkpoint ${checkpoint}`]),
   ];
 }
 

@@ -156,13 +156,13 @@ describe("what is never removed", () => {
     expect(keep.find(({ id }) => id === ids[0])!.reasons[0]).toBe("not ours to remove: its manifest cannot be trusted");
   });
 
-  test("a backup that a checkpoint names", async () => {
+  test("a backup that a checkpoint names which cannot be trusted", async () => {
     const { bench: on, ids } = await benchWith({}, [1, 2, 200, 201]);
     await mkdir(join(on.folder, "repository", "ehr", "checkpoints"));
     await writeFile(join(on.folder, "repository", "ehr", "checkpoints", "release-1.4.2.json"), JSON.stringify({ backup: ids[3] }));
     const { keep, removed } = await prune(on);
     expect(removed).toEqual([ids[2]]);
-    expect(keep.at(-1)!.reasons).toEqual(["belongs to the checkpoint of release-1.4.2"]);
+    expect(keep.at(-1)!.reasons).toEqual(["belongs to checkpoint release-1.4.2, which cannot be trusted"]);
   });
 
   test("the newest backup that a drill has proved", async () => {

@@ -1,13 +1,13 @@
 /** What is known of a database's backups when it is decided which of them stay: from the catalog, the timeline, holds and checkpoints. */
 import { decode, type TimelineEntry } from "../../audit/entry.ts";
 import { isInForce, readHolds } from "../../catalog/holds.ts";
-import { checkpointsFolder } from "../../catalog/layout.ts";
 import { signerOf } from "../../catalog/signatures.ts";
 import { isValidAt } from "../../catalog/signer-window.ts";
 import { listSummaries, type SummaryEntry } from "../../catalog/summaries.ts";
 import type { RetainedBackup, Verification, VerificationLevel } from "../../retention/backup.ts";
 import { verificationLevels } from "../../retention/backup.ts";
 import type { Situation } from "../../retention/decide.ts";
+import { protectedByCheckpoints } from "../checkpoint/protection.ts";
 import type { Workplace } from "../context.ts";
 
 export interface RetentionFacts extends Situation {
@@ -19,7 +19,7 @@ export interface RetentionFacts extends Situation {
 export async function gatherFacts(workplace: Workplace, database: string, now: Date): Promise<RetentionFacts> {
   const { repository } = workplace;
   const { entries } = await listSummaries(repository, database);
-  const [history, holds, checkpoints] = await Promise.all([readHistory(workplace, database), readHolds(repository, database), readCheckpoints(workplace, entries, database)]);
+  const [history, holds, checkpoints] = await Promise.all([readHistory(workplace, database), readHolds(repository, database), protectedByCheckpoints(repository, database, entries.map(({ id }) => id), now)]);
   const backups = entries.map(({ id, summary, problem }): RetainedBackup => {
     const hold = holds.get(id)?.hold ?? null;
     return {
@@ -90,16 +90,4 @@ function verificationIn({ outcome, code, message, subject }: TimelineEntry, at: 
 
 function levelOf(text: string | undefined): VerificationLevel {
   return verificationLevels.find((level) => level === text) ?? "stat";
-}
-
-/** Every checkpoint that names a backup protects it, also one that we cannot read otherwise: it errs towards keeping. */
-async function readCheckpoints({ repository: { store } }: Workplace, entries: readonly SummaryEntry[], database: string): Promise<Map<string, string>> {
-  const folder = checkpointsFolder(database);
-  const protectedIds = new Map<string, string>();
-  for await (const { key } of store.list(folder)) {
-    if (!key.endsWith(".json")) continue;
-    const text = (await store.get(key))?.bytes.toString("utf8") ?? "";
-    for (const { id } of entries) if (text.includes(id)) protectedIds.set(id, key.slice(folder.length).replace(/\.json$/, ""));
-  }
-  return protectedIds;
 }

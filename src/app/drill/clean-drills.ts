@@ -14,6 +14,7 @@ import { configuredSigner, type Context, databaseNamed, type Workplace } from ".
 import { tellVerdict } from "./conclude-drill.ts";
 import { configuredProviders } from "./configured-providers.ts";
 import { openFor, recordedIfFailed } from "../record.ts";
+import { removeRehearsals } from "../rollback/clean-rehearsals.ts";
 
 export interface CleanResult {
   /** Scratches that were removed. */
@@ -50,10 +51,13 @@ const unique = (names: readonly string[]): string[] => [...new Set(names)];
 export async function settleDrills(context: Context, workplace: Workplace, database: DatabaseConfig, providers: readonly ScratchProvider[], signer: Signer | undefined): Promise<CleanResult> {
   const { reporter } = context;
   const outcome = await removeLeftovers(providers);
-  const [removed, inUse] = [outcome.removed, outcome.kept].map((some) => some.map(({ name }) => name)) as [string[], string[]];
+  const rehearsals = await removeRehearsals(context, database);
+  const removed = [...outcome.removed.map(({ name }) => name), ...rehearsals.removed];
+  const inUse = [...outcome.kept.map(({ name }) => name), ...rehearsals.inUse];
+  const stillThere = [...outcome.stillThere, ...rehearsals.left];
   for (const name of removed) reporter.emit({ type: "note", level: "info", message: `removed ${name}, which a drill that was killed had left` });
-  for (const what of outcome.stillThere) reporter.emit({ type: "note", level: "warn", message: `a drill that was killed left what cannot be removed: ${what}` });
-  return { removed, left: outcome.stillThere, inUse, settled: signer === undefined ? [] : await settleVerdicts(context, workplace, database, { signer, stillThere: outcome.stillThere }) };
+  for (const what of stillThere) reporter.emit({ type: "note", level: "warn", message: `a drill that was killed left what cannot be removed: ${what}` });
+  return { removed, left: stillThere, inUse, settled: signer === undefined ? [] : await settleVerdicts(context, workplace, database, { signer, stillThere }) };
 }
 
 async function settleVerdicts(context: Context, workplace: Workplace, database: DatabaseConfig, { signer, stillThere }: { readonly signer: Signer; readonly stillThere: readonly string[] }): Promise<string[]> {

@@ -30,7 +30,7 @@ export const essentials = {
 const health: PlannedCheck = { id: "health", title: "No index is invalid" };
 const structure: PlannedCheck = { id: "amcheck", title: "The structure of tables and indexes is sound" };
 const canary: PlannedCheck = { id: "canary", title: "The row that was written before the backup is there" };
-const smoke: PlannedCheck = { id: "smoke", title: "The application works on the copy" };
+export const smoke: PlannedCheck = { id: "smoke", title: "The application works on the copy" };
 const assertionCheck = ({ name }: { readonly name: string }): PlannedCheck => ({ id: `assertion:${name}`, title: name });
 
 /** Found by the clock, when all is over. */
@@ -40,8 +40,13 @@ export const objectives = {
 } as const satisfies Record<string, PlannedCheck>;
 
 /** Everything that a drill of this database checks, so that what was not reached can be named. */
-export function plannedChecks({ drill }: DatabaseConfig): PlannedCheck[] {
-  return [...Object.values(essentials), ...comparisonChecks, health, structure, canary, ...drill.assertions.map(assertionCheck), smoke];
+export function plannedChecks(database: DatabaseConfig): PlannedCheck[] {
+  return [...contentChecks(database), smoke];
+}
+
+/** Everything up to {@link checkContent}. */
+export function contentChecks({ drill }: DatabaseConfig): PlannedCheck[] {
+  return [...Object.values(essentials), ...comparisonChecks, health, structure, canary, ...drill.assertions.map(assertionCheck)];
 }
 
 /** @throws HoldfastError `refused`: a drill that compares nothing would prove nothing */
@@ -54,6 +59,13 @@ export function requireSomethingToCompare(manifest: Manifest, { drill }: Databas
 
 /** Looks at the finished copy; the smoke test comes last, since it may write. */
 export async function checkCopy(work: RestoreWork, journal: DrillJournal, database: DatabaseConfig, { url, drill }: { readonly url: string | undefined; readonly drill: string }): Promise<void> {
+  const { signal } = work.context;
+  await checkContent(work, journal, database);
+  await journal.check(smoke, async () => (database.drill.smoke === undefined ? { outcome: "left-out", detail: "no smoke test is configured" } : runSmokeTest(database.drill.smoke, { url, signal, drill })));
+}
+
+/** Compares the finished copy with the truth, and reads it as the configuration asks. Writes nothing. */
+export async function checkContent(work: RestoreWork, journal: DrillJournal, database: DatabaseConfig): Promise<void> {
   const { manifest, server, target, context: { signal } } = work;
   const reading = await journal.essential(essentials.comparison, () => readCopy(work, target), ({ tables, objects }) => ({ detail: `${counted(tables.length, "table")} and ${counted(objects, "definition")} read` }));
   for (const check of comparisonChecks) await journal.check(check, () => Promise.resolve(findingOf(check, { expected: manifest.truth, ...reading })));
@@ -67,5 +79,4 @@ export async function checkCopy(work: RestoreWork, journal: DrillJournal, databa
   } finally {
     await session.close();
   }
-  await journal.check(smoke, async () => (database.drill.smoke === undefined ? { outcome: "left-out", detail: "no smoke test is configured" } : runSmokeTest(database.drill.smoke, { url, signal, drill })));
 }

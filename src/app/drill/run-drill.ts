@@ -4,14 +4,10 @@
  */
 import type { Manifest } from "../../catalog/manifest.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
-import type { DrillSettings } from "../../config/drill-settings.ts";
 import { DrillJournal, DrillStopped } from "../../drill/journal.ts";
 import { beginDrill, type Begun, ownershipOf } from "../../drill/evidence/begun.ts";
-import { chooseProvider } from "../../drill/scratch/providers.ts";
 import type { Scratch, ScratchProvider } from "../../drill/scratch/scratch.ts";
-import { messageOf } from "../../errors.ts";
 import { runStep, type Step } from "../../ports.ts";
-import { majorOf } from "../../postgres/server.ts";
 import { cancellationSaying } from "../cancellation.ts";
 import { type ChosenBackup, chooseForDrill, type DrillChoice } from "./choose-for-drill.ts";
 import { settleDrills } from "./clean-drills.ts";
@@ -20,6 +16,7 @@ import { concludeDrill, type DrillResult, requirePass } from "./conclude-drill.t
 import { type Context, databaseNamed, requireSigner, type Workplace } from "../context.ts";
 import { checkCopy, essentials, requireSomethingToCompare } from "./drill-checks.ts";
 import { fetchAndOpen, restoreIntoScratch } from "./drill-restore.ts";
+import { provisionFor, removed, removeRemains } from "./drill-scratch.ts";
 import { openFor, recorded } from "../record.ts";
 
 export interface DrillOptions {
@@ -104,7 +101,7 @@ async function perform(run: DrillRun, providers: readonly ScratchProvider[]): Pr
     const manifest = await journal.essential(essentials.signature, () => trusted(chosen), ({ signer }) => ({ detail: `signed by ${signer}` }));
     const drill = { context, workplace, journal, manifest };
     const identity = await fetchAndOpen(drill);
-    scratch = await journal.phase("provision", null, () => journal.essential(essentials.provision, () => provision(run, manifest, database.drill, providers), ({ description }) => ({ detail: description })));
+    scratch = await journal.phase("provision", null, () => journal.essential(essentials.provision, () => provisionFor(manifest, { owner: ownershipOf(begun), configured: database.drill.scratch, providers, signal: context.signal }), ({ description }) => ({ detail: description })));
     const { url } = scratch;
     await restoreIntoScratch(drill, identity, scratch, (work) => journal.phase("checks", null, () => checkCopy(work, journal, database, { url, drill: begun.id })));
   } catch (error) {
@@ -117,17 +114,6 @@ async function perform(run: DrillRun, providers: readonly ScratchProvider[]): Pr
   return { scratch, left, ended };
 }
 
-/** A scratch that cannot even be asked counts as still there. */
-function removed(scratch: Pick<Scratch, "name" | "destroy">): Promise<readonly string[]> {
-  return scratch.destroy().catch((error: unknown) => [`${scratch.name} (${messageOf(error)})`]);
-}
-
-/** Of a scratch that could not be had, or whose making was cancelled, something may be left all the same. */
-async function removeRemains(providers: readonly ScratchProvider[], drill: string): Promise<readonly string[]> {
-  const found = (await Promise.all(providers.map((provider) => provider.leftovers()))).flat().filter(({ owner }) => owner?.drill === drill);
-  return (await Promise.all(found.map((leftover) => removed({ name: leftover.name, destroy: () => leftover.remove() })))).flat();
-}
-
 function begin({ clock, actor, ids }: Context, { repository }: Workplace, { name, drill }: DatabaseConfig, chosen: ChosenBackup): Promise<Begun> {
   const startedAt = clock.now();
   return beginDrill(repository.store, { database: name, backup: chosen.manifest?.id ?? null, startedAt, expires: new Date(startedAt.getTime() + drill.ttlMs), actor, ids });
@@ -135,13 +121,4 @@ function begin({ clock, actor, ids }: Context, { repository }: Workplace, { name
 
 function trusted(chosen: ChosenBackup): Promise<Manifest> {
   return chosen.problem === undefined ? Promise.resolve(chosen.manifest) : Promise.reject(chosen.problem);
-}
-
-/** Room for indexes and WAL beside the data. */
-const growth = 1.2;
-
-async function provision({ context, begun }: DrillRun, manifest: Manifest, { scratch }: DrillSettings, providers: readonly ScratchProvider[]): Promise<Scratch> {
-  const { versionNum } = manifest.truth.server;
-  const provider = await chooseProvider(providers, scratch, majorOf(versionNum));
-  return provider.provision({ owner: ownershipOf(begun), major: majorOf(versionNum), bytes: Math.ceil(manifest.truth.database.bytes * growth), database: manifest.truth.database.name, signal: context.signal });
 }

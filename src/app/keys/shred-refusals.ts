@@ -53,21 +53,26 @@ async function refuseLocked({ clock }: Context, { store }: Repository, { id, key
 /** @throws HoldfastError `refused` unless the operator has typed what the case asks for */
 async function refuseUnconfirmed(context: Context, workplace: Workplace, shredding: Shredding): Promise<void> {
   const { id, database, confirm, listed } = shredding;
-  const last = listed ? await lastOfItsKind(context, workplace, shredding) : undefined;
+  const last = listed ? await whatItIs(context, workplace, shredding) : undefined;
   const wanted = last === undefined ? id : `${id} is ${last}`;
   if (confirm === wanted) return;
   const what = `shredding destroys the key of ${last === undefined ? `backup ${id}` : `${id}, ${last} of ${database}`}, and nobody can open it again`;
   throw new HoldfastError("refused", confirm === undefined ? `${what}; it was not confirmed` : `${what}; --confirm says ${JSON.stringify(confirm)}`, {
     hints: [
-      ...(last === undefined ? [] : ["Make and verify another backup first, unless nothing is to be left."]),
+      ...(last === undefined ? [] : [last.includes("checkpoint") ? "No rollback can bring back that checkpoint's data afterwards: images only, or reviewed down-SQL, are left." : "Make and verify another backup first, unless nothing is to be left."]),
       `Confirm with --confirm ${shellWord(wanted)}.`,
     ],
   });
 }
 
-/** "the last backup" or "the last proved backup", if the shredding would leave none. */
-async function lastOfItsKind({ clock }: Context, workplace: Workplace, { id, database }: Shredding): Promise<string | undefined> {
-  const good = (await gatherFacts(workplace, database, clock.now())).backups.filter(({ problem }) => problem === null);
+/** "the last backup" or "the last proved backup", if the shredding would leave none; "the backup of checkpoint …", if one goes back to it. */
+async function whatItIs({ clock }: Context, workplace: Workplace, { id, database }: Shredding): Promise<string | undefined> {
+  const { backups } = await gatherFacts(workplace, database, clock.now());
+  const checkpoint = backups.find((backup) => backup.id === id)?.checkpoint ?? undefined;
+  return lastOfItsKind(backups.filter(({ problem }) => problem === null), id) ?? (checkpoint === undefined ? undefined : `the backup of checkpoint ${checkpoint}`);
+}
+
+function lastOfItsKind(good: readonly RetainedBackup[], id: string): string | undefined {
   const others = good.filter((backup) => backup.id !== id);
   if (others.length === 0) return "the last backup";
   const isProved = ({ proved, verification }: RetainedBackup): boolean => proved !== null || verification.state === "passed";

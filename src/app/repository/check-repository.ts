@@ -5,9 +5,11 @@ import { type Inventory, takeInventory } from "../../catalog/inventory.ts";
 import { HoldfastError, throwIfCancelled } from "../../errors.ts";
 import { runStep, type Step } from "../../ports.ts";
 import { findDeadLocks, findStaleProbes, findStaleUploads, findUnpublished, type History, type Patience } from "./check-garbage.ts";
-import { checkDrills, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
+import { checkCheckpoints } from "./check-checkpoints.ts";
+import { checkDrills, checkRehearsals, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
 import { IndexCheck } from "./check-index.ts";
 import { checkPublished, type PublishedFolder } from "./check-published.ts";
+import { checkRecords } from "./check-records.ts";
 import type { Context, Workplace } from "../context.ts";
 import type { CheckLevel, CheckReport, Finding, Severity } from "./findings.ts";
 import { openFor, recorded } from "../record.ts";
@@ -27,7 +29,7 @@ const atOnce = 16;
 
 const steps: readonly Step[] = [
   { id: "inventory", title: "list the repository" },
-  { id: "history", title: "check timeline and drills" },
+  { id: "history", title: "check the timeline, drills, checkpoints and incidents" },
   { id: "backups", title: "check backups" },
   { id: "garbage", title: "look for leftovers" },
 ];
@@ -68,7 +70,7 @@ async function check(context: Context, workplace: Workplace, options: CheckOptio
   reporter.emit({ type: "plan", steps: [...steps, ...(options.repair ? [{ id: "repair", title: "remove leftovers" }] : [])] });
   const patience = { now: (await store.clock()) ?? clock.now(), graceMs: options.graceMs };
   const inventory = await runStep(reporter, "inventory", () => takeInventory(store, options.database === undefined ? "" : `${options.database}/`), ({ objects }) => `${objects} objects`);
-  const history = await runStep(reporter, "history", () => checkHistory(workplace, inventory, options), ({ entries, drills }) => `${entries ?? "no"} entries, ${drills} drills`);
+  const history = await runStep(reporter, "history", () => checkHistory(workplace, inventory, options, patience.now), ({ entries, drills }) => `${entries ?? "no"} entries, ${drills} drills`);
   const backups = await runStep(reporter, "backups", () => checkBackups(context, workplace, inventory, options.level), ({ folders }) => `${folders} backups`);
   const garbage = await runStep(reporter, "garbage", () => findGarbage(workplace, inventory, withShredded(history.recorded, inventory), patience, options.database), (found) => `${found.length} found`);
   const foreign = inventory.foreign.map(({ key }): Finding => ({ kind: "foreign-object", severity: "damage", key, detail: "no holdfast puts such an object here" }));
@@ -104,16 +106,16 @@ interface CheckedHistory {
   readonly findings: readonly Finding[];
 }
 
-async function checkHistory(workplace: Workplace, inventory: Inventory, { database }: CheckOptions): Promise<CheckedHistory> {
+async function checkHistory(workplace: Workplace, inventory: Inventory, { database }: CheckOptions, now: Date): Promise<CheckedHistory> {
   const timeline = database === undefined ? await checkTimeline(workplace) : undefined;
   const recordedHistory = await readHistory(workplace);
-  const databases = database === undefined ? new Set([...inventory.databases.keys(), ...recordedHistory.drills.keys()]) : [database];
+  const databases = database === undefined ? new Set([...inventory.databases.keys(), ...recordedHistory.drills.keys(), ...recordedHistory.rehearsals.keys()]) : [database];
   const findings = [...(timeline?.findings ?? [])];
   let drills = 0;
   for (const name of databases) {
     const checked = await checkDrills(workplace, name, recordedHistory);
     drills += checked.drills;
-    findings.push(...checked.findings);
+    findings.push(...checked.findings, ...(await checkCheckpoints(workplace, name, now)), ...(await checkRehearsals(workplace, name, recordedHistory)), ...(await checkRecords(workplace.repository, name)));
   }
   return { recorded: recordedHistory, entries: timeline?.report.entries ?? null, drills, findings };
 }

@@ -17,12 +17,6 @@ const attemptMs = 5_000;
 const pauseMs = 200;
 const bodyLimit = 2 ** 20;
 
-/** The URL as it may be shown: a query may hold a key. */
-export function shownUrl(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return `${origin}${pathname}`;
-}
-
 /** Asks again until the answer is right or `signal` aborts, whose reason is not thrown. */
 export async function probeUntilAnswered(expected: Expected, signal: AbortSignal): Promise<ProbeResult> {
   let last = "not asked";

@@ -5,8 +5,9 @@
 import type { SmokeTest } from "../../config/drill-settings.ts";
 import { throwIfCancelled } from "../../errors.ts";
 import { type GroupEnd, type RunningGroup, startGroup } from "../../process/group.ts";
+import { shownUrl } from "../../text/shown-url.ts";
 import type { Finding } from "./check.ts";
-import { isAnswered, probeUntilAnswered, shownUrl } from "./probe.ts";
+import { isAnswered, probeUntilAnswered } from "./probe.ts";
 
 export interface SmokePlace {
   /** Of the copy; undefined where it cannot be reached from this host. */
@@ -14,12 +15,14 @@ export interface SmokePlace {
   readonly signal: AbortSignal;
   /** Id of the drill, which the command and all that it starts carry as HOLDFAST_DRILL: so they are found if we are killed. */
   readonly drill: string;
+  /** What the command finds in its environment besides. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Folder that the command runs in; the current one if absent. */
   readonly cwd?: string;
 }
 
 /** @throws the cancellation; whatever was started has ended when this settles */
-export async function runSmokeTest(test: SmokeTest, { url, signal, drill, cwd }: SmokePlace): Promise<Finding> {
+export async function runSmokeTest(test: SmokeTest, { url, signal, drill, env, cwd }: SmokePlace): Promise<Finding> {
   if (url === undefined) return unverified("the scratch cannot be reached from this host, so the application cannot be tried on it");
   throwIfCancelled(signal);
   const { command, http } = test;
@@ -27,7 +30,7 @@ export async function runSmokeTest(test: SmokeTest, { url, signal, drill, cwd }:
     return unverified(`something answers at ${shownUrl(http.url)} already, before the command was started: its answers would prove nothing about the copy`);
   }
   const time = AbortSignal.timeout(test.timeoutMs);
-  const running = command && startGroup(command, { env: { DATABASE_URL: url, HOLDFAST_DRILL: drill }, ...(cwd !== undefined && { cwd }) });
+  const running = command && startGroup(command, { env: { ...env, DATABASE_URL: url, HOLDFAST_DRILL: drill }, ...(cwd !== undefined && { cwd }) });
   let finding: Finding;
   try {
     finding = await judged(test, running, AbortSignal.any([signal, time]));

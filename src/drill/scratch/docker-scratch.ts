@@ -3,6 +3,7 @@
  * reaches it through a Unix socket in a private folder; where it cannot, or has no client new enough, through the programs
  * inside the container. Images are not fetched: what runs over a copy of the data is chosen and pulled by a person.
  */
+import { randomBytes } from "node:crypto";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,7 +13,7 @@ import { HoldfastError, messageOf, throwIfCancelled } from "../../errors.ts";
 import { parseDatabaseUrl } from "../../postgres/connection.ts";
 import { reachServer, type Server } from "../../postgres/server.ts";
 import { type CommandLine, runTool } from "../../process/run.ts";
-import { awaitOrphans, type Docker, dockerAt, engineTrouble, findMarked, labelsOf, removeMarked } from "./docker.ts";
+import { awaitOrphans, type Docker, dockerAt, engineTrouble, findMarked, labelsOf, patienceMs, removeMarked } from "./docker.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
 import { isAbandoned, type Note, noteOf, type Onlooker, ownerOf, scratchName } from "./owner.ts";
 import type { Leftover, Scratch, ScratchProvider, ScratchRequest } from "./scratch.ts";
@@ -25,6 +26,11 @@ export interface DockerOptions extends Onlooker {
   /** Where the folder of the socket is made. */
   readonly tempDir: string;
   readonly pgBin: string | undefined;
+  /**
+   * A network of Docker on which the server listens, for an application that is tried on the copy; none by default. There
+   * every role needs a password, which nobody has until one is set through the socket.
+   */
+  readonly network?: string;
   /** Docker's command line; `docker` by default. */
   readonly command?: CommandLine;
 }
@@ -92,7 +98,8 @@ async function start(work: Start): Promise<Pick<Scratch, "server" | "url" | "des
   // The container's user has another number; only who may enter the folder around it comes here.
   await chmod(socket, 0o777);
   const run = async (shared: string | undefined): Promise<void> => {
-    await docker.run("run", ...(await runArguments(work, shared)));
+    // Like every tool, to its end; the password is thrown away.
+    await runTool(docker.command, ["run", ...(await runArguments(work, shared))], { timeout: patienceMs, env: { POSTGRES_PASSWORD: randomBytes(24).toString("hex") } });
     await untilReady(docker, name, request.signal);
   };
   await run(socket).catch(async (error: unknown) => {
@@ -103,28 +110,29 @@ async function start(work: Start): Promise<Pick<Scratch, "server" | "url" | "des
   const { server, url } = await reach(work, socket);
   const id = await docker.run("inspect", "--type", "container", "--format", "{{.Image}}", name);
   const through = url === undefined ? "through the programs inside it" : "through its socket";
-  return { server, url, description: `a container of the image ${image} (${id}) with PostgreSQL ${server.facts.version}, without network, its data in ${options.storage === "tmpfs" ? "memory" : "a volume of its own"}, reached ${through}` };
+  return { server, url, description: `a container of the image ${image} (${id}) with PostgreSQL ${server.facts.version}, ${options.network === undefined ? "without network" : `on the network ${options.network} only`}, its data in ${options.storage === "tmpfs" ? "memory" : "a volume of its own"}, reached ${through}` };
 }
 
 /** The engine does not see our folders (it is on another machine, or we are in a container), or may not let the server use them. */
 const notShared = new RegExp(`bind source path|bind mount|${socketFolder}`);
 
 async function runArguments(work: Start, socket: string | undefined): Promise<string[]> {
-  const { name, note, image } = work;
+  const { name, note, image, options: { network } } = work;
   return [
     "--detach", "--pull", "never", "--name", name, ...labelsOf(note),
-    "--network", "none", "--security-opt", "no-new-privileges", "--pids-limit", "1024", "--shm-size", "256m",
+    // A resolver that is not there: Docker's own asks the host's otherwise, also from a network that leads nowhere.
+    ...(network === undefined ? ["--network", "none"] : ["--network", network, "--dns", "127.0.0.1"]), "--security-opt", "no-new-privileges", "--pids-limit", "1024", "--shm-size", "256m",
     // What an entrypoint needs to hand the data over to the server's user and become it.
     "--cap-drop", "ALL", ...["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"].flatMap((capability) => ["--cap-add", capability]),
     ...(await storageArguments(work)),
     // As a mount, not as a volume, which would make a folder that is gone anew.
     ...(socket === undefined ? [] : ["--mount", `type=bind,source=${socket},target=${socketFolder}`]),
-    ...["POSTGRES_USER=postgres", "POSTGRES_DB=postgres", "POSTGRES_HOST_AUTH_METHOD=trust", "POSTGRES_INITDB_ARGS=--no-sync", `PGDATA=${dataFolder}/pgdata`].flatMap((setting) => ["--env", setting]),
+    ...["POSTGRES_USER=postgres", "POSTGRES_DB=postgres", ...(network === undefined ? ["POSTGRES_HOST_AUTH_METHOD=trust"] : ["POSTGRES_HOST_AUTH_METHOD=scram-sha-256", "POSTGRES_PASSWORD"]), "POSTGRES_INITDB_ARGS=--no-sync", `PGDATA=${dataFolder}/pgdata`].flatMap((setting) => ["--env", setting]),
     image, "postgres",
     ...Object.entries({
       fsync: "off", full_page_writes: "off", synchronous_commit: "off", wal_level: "minimal", max_wal_senders: "0", max_wal_size: "2GB",
       // The image's first server, which only initialises, listens nowhere: so the last one is known by its address.
-      listen_addresses: "127.0.0.1", port: String(port), unix_socket_directories: socket === undefined ? innerSocket : `${innerSocket},${socketFolder}`,
+      listen_addresses: network === undefined ? "127.0.0.1" : "*", port: String(port), unix_socket_directories: socket === undefined ? innerSocket : `${innerSocket},${socketFolder}`,
     }).flatMap(([setting, value]) => ["-c", `${setting}=${value}`]),
   ];
 }

@@ -14,7 +14,8 @@ export function labelsOf(note: Note): string[] {
   return Object.entries(note).flatMap(([name, value]) => ["--label", `${labelPrefix}${name}=${value}`]);
 }
 
-const patienceMs = 60_000;
+/** Milliseconds that Docker gets for one command. */
+export const patienceMs = 60_000;
 
 export interface Docker {
   readonly command: CommandLine;

@@ -6,8 +6,12 @@ import { z } from "zod";
 
 const facts = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
 const common = {
+  /** Id of the rollback, so that an entry of another cannot stand here. */
+  run: z.string(),
   /** From 1, without a gap. */
   sequence: z.int().positive(),
+  /** SHA-256 (hexadecimal) of the text of the entry before; null in the first. */
+  previous: z.string().regex(/^[0-9a-f]{64}$/).nullable(),
   at: z.iso.datetime({ precision: 3 }),
   by: z.strictObject({ user: z.string(), host: z.string(), operator: z.string().nullable(), pid: z.int() }),
 };
@@ -29,8 +33,8 @@ export const journalEntrySchema = z.discriminatedUnion("kind", [
 ]);
 export type JournalEntry = z.infer<typeof journalEntrySchema>;
 
-type WithoutCommon<T> = T extends unknown ? Omit<T, "sequence" | "at" | "by"> : never;
-/** An entry as a run tells it; the journal adds its number, the time and who. */
+type WithoutCommon<T> = T extends unknown ? Omit<T, keyof typeof common> : never;
+/** An entry as a run tells it; the journal adds its place in the chain, the time and who. */
 export type JournalNote = WithoutCommon<JournalEntry>;
 
 export interface Journal {

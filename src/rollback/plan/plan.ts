@@ -15,10 +15,13 @@ export const tableLossShape = z.strictObject({
   table: z.string(),
   /** Rows that are there now and were not in the snapshot; null where that cannot be known. */
   inserted: z.int().nonnegative().nullable(),
-  /** Rows now less rows then; null where the table is gone. */
+  /** Rows now less rows then; null where the table is gone, was not counted, or had another name then. */
   difference: z.int().nullable(),
-  /** How it is known. `sequence`: rows beyond the last value that the snapshot gave out; `count`: only how many more there are. */
-  by: z.enum(["sequence", "count", "gone", "new"]),
+  /**
+   * How it is known. `sequence`: rows beyond the last value that the snapshot gave out; `count`: only how many more there are;
+   * `not-counted`: the table was locked, not readable, or too large for the time that was given.
+   */
+  by: z.enum(["sequence", "count", "gone", "new", "not-counted"]),
 });
 export type TableLoss = z.infer<typeof tableLossShape>;
 

@@ -12,6 +12,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   [ -n "${POSTGRES_PASSWORD:-}" ] || [ "${POSTGRES_HOST_AUTH_METHOD:-}" = trust ] || { echo 'Error: the superuser has no password' >&2; exit 1; }
   # shellcheck disable=SC2086
   initdb -U "${POSTGRES_USER:-postgres}" --auth-local=trust --auth-host=trust ${POSTGRES_INITDB_ARGS:-} >/dev/null
+  echo "host all all all ${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
   shift
   pg_ctl -s -w -o "$* -c listen_addresses=''" start
   sleep 0.5

@@ -48,6 +48,32 @@ const samples: Readonly<Record<string, readonly [text: string, shown: unknown]>>
   HOLDFAST_RETENTION_MINIMUM_COUNT: ["9", 9],
   HOLDFAST_RETENTION_REQUIRE_VERIFIED: ["hash", "hash"],
   HOLDFAST_RETENTION_PRUNE: ["never", "never"],
+  HOLDFAST_ROLLBACK_PLATFORM: ["none", "none"],
+  HOLDFAST_ROLLBACK_COMPOSE_PROJECT: ["clinic", "clinic"],
+  HOLDFAST_ROLLBACK_COMPOSE_FILES: ["/a.yaml,/b.yaml", ["/a.yaml", "/b.yaml"]],
+  HOLDFAST_ROLLBACK_COMPOSE_ENV_FILES: ["/e", ["/e"]],
+  HOLDFAST_ROLLBACK_COMPOSE_PROFILES: ["jobs", ["jobs"]],
+  HOLDFAST_ROLLBACK_COMPOSE_SERVICES: ["app,worker", ["app", "worker"]],
+  HOLDFAST_ROLLBACK_COMPOSE_CONTEXT: ["production", "production"],
+  HOLDFAST_ROLLBACK_KUBERNETES_CONTEXT: ["production", "production"],
+  HOLDFAST_ROLLBACK_KUBERNETES_NAMESPACE: ["clinic", "clinic"],
+  HOLDFAST_ROLLBACK_KUBERNETES_KUBECONFIG: ["/kc", "/kc"],
+  HOLDFAST_ROLLBACK_KUBERNETES_WORKLOADS: ["deployment/a,statefulset/b", ["deployment/a", "statefulset/b"]],
+  HOLDFAST_ROLLBACK_KUBERNETES_ROLLOUT_TIMEOUT: ["90s", 90_000],
+  HOLDFAST_ROLLBACK_MIGRATIONS: ["/m", "/m"],
+  HOLDFAST_ROLLBACK_HEALTH_URL: ["http://127.0.0.1:3/health", "http://127.0.0.1:3/health"],
+  HOLDFAST_ROLLBACK_HEALTH_STATUS: ["204", 204],
+  HOLDFAST_ROLLBACK_HEALTH_VERSION: ["build.version", "build.version"],
+  HOLDFAST_ROLLBACK_HEALTH_TIMES: ["5", 5],
+  HOLDFAST_ROLLBACK_HEALTH_INTERVAL: ["2s", 2_000],
+  HOLDFAST_ROLLBACK_HEALTH_TIMEOUT: ["5m", 300_000],
+  HOLDFAST_ROLLBACK_MAINTENANCE_ON: ["/srv/stop 'it now'", ["/srv/stop", "it now"]],
+  HOLDFAST_ROLLBACK_MAINTENANCE_OFF: ["/srv/start", ["/srv/start"]],
+  HOLDFAST_ROLLBACK_ERROR_BUDGET: ["/srv/budget --since 1h", ["/srv/budget", "--since", "1h"]],
+  HOLDFAST_ROLLBACK_DATABASE_VARIABLE: ["POSTGRES_URL", "POSTGRES_URL"],
+  HOLDFAST_ROLLBACK_RUNBOOKS: ["/r", "/r"],
+  HOLDFAST_ROLLBACK_SEVERITY: ["SEV-1", "SEV-1"],
+  HOLDFAST_ROLLBACK_STAKEHOLDERS: ["lead,officer", ["lead", "officer"]],
   HOLDFAST_REPOSITORY: ["s3://b/p", "s3://b/p"],
   HOLDFAST_REPOSITORY_REGION: ["r", "r"],
   HOLDFAST_REPOSITORY_ENDPOINT: ["http://127.0.0.1:1", "http://127.0.0.1:1"],
@@ -83,6 +109,15 @@ const company: NodeJS.ProcessEnv = {
   DATABASE_URL: "service=x",
   HOLDFAST_DRILL_SMOKE_HTTP_URL: "http://127.0.0.1:2",
   HOLDFAST_RETENTION_KEEP_LAST: "1",
+  HOLDFAST_ROLLBACK_COMPOSE_PROJECT: "p",
+  HOLDFAST_ROLLBACK_COMPOSE_FILES: "/c.yaml",
+  HOLDFAST_ROLLBACK_COMPOSE_SERVICES: "app",
+  HOLDFAST_ROLLBACK_KUBERNETES_CONTEXT: "c",
+  HOLDFAST_ROLLBACK_KUBERNETES_NAMESPACE: "n",
+  HOLDFAST_ROLLBACK_KUBERNETES_WORKLOADS: "deployment/a",
+  HOLDFAST_ROLLBACK_HEALTH_URL: "http://127.0.0.1:4",
+  HOLDFAST_ROLLBACK_MAINTENANCE_ON: "true",
+  HOLDFAST_ROLLBACK_MAINTENANCE_OFF: "true",
   HOLDFAST_REPOSITORY: "s3://x",
   HOLDFAST_REPOSITORY_OBJECT_LOCK_MODE: "COMPLIANCE",
   HOLDFAST_REPOSITORY_OBJECT_LOCK_DAYS: "1",
@@ -91,6 +126,8 @@ const company: NodeJS.ProcessEnv = {
 };
 
 function companyOf(name: string): NodeJS.ProcessEnv {
+  const part = /^HOLDFAST_ROLLBACK_(?:COMPOSE|KUBERNETES|HEALTH|MAINTENANCE)/.exec(name)?.[0];
+  if (part !== undefined) return Object.fromEntries(Object.entries(company).filter(([other]) => other !== name && (other === "DATABASE_URL" || other.startsWith(part))));
   const others = name.includes("OBJECT_LOCK") ? /OBJECT_LOCK|REPOSITORY$/ : /KEY|TOKEN/.test(name) && name.startsWith("HOLDFAST_REPOSITORY") ? /ACCESS|REPOSITORY$/ : name.includes("RETENTION") ? /URL$|RETENTION/ : /URL$|REPOSITORY$/;
   return Object.fromEntries(Object.entries(company).filter(([other]) => others.test(other) && other !== name));
 }

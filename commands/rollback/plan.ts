@@ -1,0 +1,29 @@
+import * as Flags from "@oclif/core/flags";
+
+import { planRollback, type RollbackPlan } from "../../src/app/rollback/make-plan.ts";
+import { BaseCommand } from "../../src/cli/base-command.ts";
+import { databaseFlag } from "../../src/cli/flags.ts";
+import { planFlags, planOptions } from "../../src/cli/rollback-flags.ts";
+import { writePlanFile } from "../../src/cli/plan-file.ts";
+import { renderPlan, renderPlanNext } from "../../src/cli/rollback-view.ts";
+
+export default class RollbackPlanCommand extends BaseCommand {
+  static override summary = "Say what a rollback would do, what it costs, and what stands against it; change nothing";
+  static override description = "Compares what runs now with the checkpoint, chooses between images only, reviewed down-SQL and restore-and-swap, counts what would be lost, and looks at everything that could keep it from succeeding. The plan goes to a file with --out, and is carried out with `rollback --plan FILE --confirm NAME`: refused if anything decisive has changed by then.";
+  static override examples = ["<%= config.bin %> rollback plan --to 1.4.1", "<%= config.bin %> rollback plan --to 1.4.1 --out plan.json", "<%= config.bin %> rollback plan --to 1.4.1 --json"];
+
+  static override flags = {
+    database: databaseFlag,
+    ...planFlags,
+    out: Flags.string({ summary: "write the plan to this file, which must not exist", helpValue: "FILE", env: "HOLDFAST_OUT" }),
+  };
+
+  async run(): Promise<RollbackPlan> {
+    const { flags } = await this.parse(RollbackPlanCommand);
+    const context = await this.context(flags);
+    const plan = await planRollback(context, { database: flags.database, ...planOptions(flags) });
+    if (flags.out !== undefined) await writePlanFile(flags.out, plan);
+    this.print(`${renderPlan(plan)}\n\n${renderPlanNext(plan, flags.out)}`);
+    return plan;
+  }
+}

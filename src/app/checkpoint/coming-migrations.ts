@@ -1,0 +1,39 @@
+/** What the coming release brings to the database, as the operator says it; refused where the database has it already. */
+import { HoldfastError } from "../../errors.ts";
+import { type ComingMigrations, decideComing, type LastRecord, type LedgerNow } from "../../rollback/migrations/coming.ts";
+import { readMigrations } from "../../rollback/migrations/folder.ts";
+import type { CheckpointEntry, DeployedEntry } from "../../rollback/checkpoint/records.ts";
+
+/** How the operator tells them. */
+export type ComingSource =
+  | { readonly how: "folder"; readonly folder: string }
+  | { readonly how: "names"; readonly names: readonly string[] }
+  | { readonly how: "none" }
+  | { readonly how: "unknown" };
+
+/**
+ * The migrations that are still to come; null where nobody told.
+ * @throws HoldfastError `refused` if one is applied already, or if that cannot be told; `configuration` for a folder that holds none
+ */
+export async function requireComing(source: ComingSource, ledgers: readonly LedgerNow[], last: LastRecord | null): Promise<readonly string[] | null> {
+  const decision = decideComing(ledgers, await read(source), last);
+  if ("refused" in decision) throw new HoldfastError("refused", decision.refused, { hints: decision.hints });
+  return decision.pending;
+}
+
+async function read(source: ComingSource): Promise<ComingMigrations> {
+  switch (source.how) {
+    case "folder": return { from: "folder", folder: source.folder, migrations: await readMigrations(source.folder) };
+    case "names": return { from: "list", names: source.names };
+    case "none": return { from: "none" };
+    case "unknown": return { from: "nothing-known" };
+  }
+}
+
+/** The newest trusted record of the ledgers under the release that runs: a good look after its deploy, or a checkpoint from when it ran. */
+export function lastRecordOf(running: string, checkpoints: readonly CheckpointEntry[], deployed: readonly DeployedEntry[]): LastRecord | null {
+  const taken = checkpoints.find(({ checkpoint }) => checkpoint?.running === running)?.checkpoint;
+  const seen = deployed.find((entry) => entry.deployed?.verdict === "good" && entry.deployed.release === running)?.deployed;
+  if (seen !== undefined && (taken === undefined || seen.at > taken.takenAt)) return { name: `the deploy of ${running}, verified ${seen.at}`, ledgers: seen.ledgers };
+  return taken === undefined ? null : { name: `checkpoint ${taken.id}`, ledgers: taken.ledgers };
+}

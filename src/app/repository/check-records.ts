@@ -1,0 +1,31 @@
+/** What was said about incidents, and what rollbacks wrote as they went: signatures and chains. */
+import { databaseOfRecordId, incidentKey, rollbackKey, rollbacksFolder } from "../../catalog/layout.ts";
+import type { Repository } from "../../catalog/repository.ts";
+import { HoldfastError } from "../../errors.ts";
+import { listIncidents } from "../../rollback/incident/incident.ts";
+import { readJournal } from "../../rollback/journal/read-journal.ts";
+import type { Finding } from "./findings.ts";
+
+export async function checkRecords(repository: Repository, database: string): Promise<Finding[]> {
+  return [...(await checkIncidents(repository, database)), ...(await checkJournals(repository, database))];
+}
+
+async function checkIncidents(repository: Repository, database: string): Promise<Finding[]> {
+  const incidents = await listIncidents(repository, database);
+  return incidents.flatMap(({ id, problems }) => problems.map((detail): Finding => ({ kind: "incident", severity: "damage", key: incidentKey(database, id), database, detail })));
+}
+
+/** Also of a rollback that is on its way: its entries are put there one after the other. */
+async function checkJournals(repository: Repository, database: string): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for await (const id of repository.store.listFolders(rollbacksFolder(database))) {
+    if (databaseOfRecordId("rollback", id) !== database) continue;
+    try {
+      await readJournal({ repository, database, id });
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== "integrity") throw error;
+      findings.push({ kind: "journal", severity: "damage", key: rollbackKey(database, id, "journal/"), database, detail: error.message });
+    }
+  }
+  return findings;
+}

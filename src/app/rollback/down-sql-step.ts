@@ -1,0 +1,44 @@
+/** The step that takes migrations back by reviewed SQL, in one transaction with their rows in the ledger. */
+import type { RollbackSettings } from "../../config/rollback-settings.ts";
+import { openSession } from "../../postgres/session.ts";
+import { migrationsBetween } from "../../rollback/migrations/between.ts";
+import { type DownSql, isApplied, prepareDown, runDown } from "../../rollback/migrations/down.ts";
+import { readDownFile, readMigrations } from "../../rollback/migrations/folder.ts";
+import type { RollbackPlan } from "../../rollback/plan/plan.ts";
+import type { RollbackStep } from "../../rollback/step.ts";
+import { reachDatabase } from "../context.ts";
+import type { RollbackWork } from "./database-steps.ts";
+import { readDatabase } from "./present.ts";
+
+export function downSqlStep({ context, database, plan }: RollbackWork, settings: RollbackSettings): RollbackStep {
+  const { now, target } = plan;
+  return {
+    id: "down-sql",
+    title: `take back by reviewed SQL: ${plan.migrations.map(({ name }) => name).join(", ")}`,
+    isDone: async ({ signal }) => isApplied((await readDatabase(await reachDatabase(context, database), signal)).ledgers, target.ledgers),
+    perform: async ({ signal }) => {
+      const down = await readDown(plan, settings);
+      const session = await openSession((await reachDatabase(context, database)).target(), { signal });
+      try {
+        await runDown(session, down, { now: now.ledgers, target: target.ledgers });
+      } finally {
+        await session.close();
+      }
+      return { migrations: down.migrations.length, statements: down.scripts.reduce((sum, { statements }) => sum + statements.length, 0) };
+    },
+    irreversible: "the down-SQL was run; the safety backup holds what it dropped",
+  };
+}
+
+/**
+ * The scripts of a plan, read and parsed: to be looked at before anything is touched.
+ * @throws HoldfastError `refused` if one cannot be run, `configuration` if it cannot be read
+ */
+export async function readDown(plan: Pick<RollbackPlan, "migrations" | "now" | "target">, settings: RollbackSettings): Promise<DownSql> {
+  const { applied } = migrationsBetween(plan.target.ledgers, plan.now.ledgers);
+  const folder = settings.migrations === undefined ? [] : await readMigrations(settings.migrations);
+  const files = new Set(plan.migrations.map(({ down }) => down));
+  const [only] = files;
+  const ofFolder = folder.some((migration) => migration.down?.file === only);
+  return prepareDown(applied, files.size === 1 && typeof only === "string" && !ofFolder ? await readDownFile(only) : folder);
+}

@@ -1,0 +1,84 @@
+/** What a rollback tells the incident's record as it goes. A record that cannot be written does not stop a rollback: it is warned of. */
+import { recordId } from "../../catalog/layout.ts";
+import type { Signer } from "../../catalog/signatures.ts";
+import type { DatabaseConfig } from "../../config/config.ts";
+import { messageOf } from "../../errors.ts";
+import type { Health } from "../../rollback/health/health.ts";
+import { appendIncident, type IncidentNote, openIncident } from "../../rollback/incident/incident.ts";
+import { summaryOfPlan } from "../../rollback/incident/plan-summary.ts";
+import type { JournalEntry } from "../../rollback/journal/journal.ts";
+import type { RollbackOutcome } from "../../rollback/plan/outcome.ts";
+import type { RollbackPlan } from "../../rollback/plan/plan.ts";
+import type { Context, Workplace } from "../context.ts";
+import { requireRollbackSettings } from "./configured-platform.ts";
+
+export interface IncidentPen {
+  /** Id of the incident; null where none could be opened. */
+  readonly incident: string | null;
+  resumed(how: string): Promise<void>;
+  /** What this run did, as its journal says. */
+  ran(entries: readonly JournalEntry[], titles: ReadonlyMap<string, string>): Promise<void>;
+  failed(error: unknown): Promise<void>;
+  ended(outcome: RollbackOutcome["outcome"], message: string, healthAfter: Health | null): Promise<void>;
+}
+
+export interface Occasion {
+  /** Of the rollback. */
+  readonly id: string;
+  readonly plan: RollbackPlan;
+  readonly reason: string | undefined;
+}
+
+/** Every rollback opens an incident. */
+export async function openIncidentOf(context: Context, workplace: Workplace, database: DatabaseConfig, { id, plan, reason }: Occasion, signer: Signer): Promise<IncidentPen> {
+  const { severity, stakeholders } = requireRollbackSettings(database);
+  const { clock, ids, actor: { user, host, operator } } = context;
+  const at = clock.now();
+  const incident = recordId("incident", database.name, at, ids.suffix());
+  try {
+    await openIncident(workplace.repository, signer, incident, {
+      at: at.toISOString(), by: { user, host, operator }, severity, title: reason ?? `rollback of ${database.name} to ${plan.to}`, stakeholders: [...stakeholders],
+      rollback: id, runbook: null, plan: summaryOfPlan(plan), health: plan.now.health,
+    });
+    return incidentPen(context, workplace, incident, signer);
+  } catch (error) {
+    warn(context, error);
+    return incidentPen(context, workplace, null, signer);
+  }
+}
+
+type Said<T> = T extends unknown ? Omit<T, "at" | "by"> : never;
+
+export function incidentPen(context: Context, { repository }: Workplace, incident: string | null, signer: Signer): IncidentPen {
+  const { clock, actor: { user, host, operator } } = context;
+  const write = async (note: Said<IncidentNote>, at = clock.now().toISOString(), by = { user, host, operator }): Promise<void> => {
+    if (incident === null) return;
+    await appendIncident(repository, signer, incident, { ...note, at, by }).catch((error: unknown) => { warn(context, error); });
+  };
+  return {
+    incident,
+    resumed: (how) => write({ kind: "note", text: how }),
+    ran: async (entries, titles) => {
+      for (const entry of entries) {
+        const note = stepNote(entry, titles);
+        if (note !== undefined) await write(note, entry.at, { user: entry.by.user, host: entry.by.host, operator: entry.by.operator });
+      }
+    },
+    failed: (error) => write({ kind: "outcome", outcome: "failed", message: messageOf(error) }),
+    ended: async (outcome, message, healthAfter) => {
+      if (healthAfter !== null) await write({ kind: "health", when: "after", health: healthAfter });
+      await write({ kind: "outcome", outcome: outcome === "left" ? "failed" : outcome, message });
+    },
+  };
+}
+
+function stepNote(entry: JournalEntry, titles: ReadonlyMap<string, string>): Said<IncidentNote> | undefined {
+  if (entry.kind !== "step-done" && entry.kind !== "step-failed" && entry.kind !== "undo-done" && entry.kind !== "undo-failed") return undefined;
+  const outcome = entry.kind === "step-done" ? "done" : entry.kind === "undo-done" ? "taken-back" : "failed";
+  const detail = "message" in entry ? entry.message : Object.entries(entry.facts).map(([name, value]) => `${name} ${String(value)}`).join(", ");
+  return { kind: "step", step: entry.step, title: titles.get(entry.step) ?? entry.step, outcome, detail: detail === "" ? null : detail };
+}
+
+function warn({ reporter }: Context, error: unknown): void {
+  reporter.emit({ type: "note", level: "warn", message: `the incident's record could not be written: ${messageOf(error)}` });
+}

@@ -1,0 +1,64 @@
+/** The last step: nothing is believed. Every replica is looked at, the health check is asked several times in a row, the ledger is read. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { RollbackSettings } from "../../config/rollback-settings.ts";
+import { HoldfastError } from "../../errors.ts";
+import { awaitHealthy } from "../../rollback/health/probe.ts";
+import type { Platform, WorkloadObservation } from "../../rollback/platform/platform.ts";
+import type { RollbackPlan } from "../../rollback/plan/plan.ts";
+import type { RollbackStep } from "../../rollback/step.ts";
+import { reachDatabase } from "../context.ts";
+import type { RollbackWork } from "./database-steps.ts";
+import { type DatabaseState, readDatabase } from "./present.ts";
+
+const pollMs = 500;
+const patienceMs = 120_000;
+
+export function observeStep(work: RollbackWork, settings: RollbackSettings, platform: Platform): RollbackStep {
+  return {
+    id: "observe",
+    title: "observe: images on every replica, health, ledger",
+    // What was seen once is no proof now.
+    isDone: () => Promise.resolve(false),
+    perform: async ({ signal }) => {
+      const { context, plan } = work;
+      const workloads = await awaitWorkloads(settings, platform, plan, signal);
+      const problems = workloads.flatMap(({ problem }) => problem ?? []);
+      const health = settings.health === undefined ? undefined : await awaitHealthy(settings.health, { release: plan.to, clock: context.clock, signal });
+      if (health !== undefined && !health.healthy) problems.push(`the health check did not pass ${settings.health?.times ?? 1} times in a row: ${health.health.detail}`);
+      problems.push(...databaseProblems(plan, await readDatabase(await reachDatabase(context, work.database), signal)));
+      if (problems.length > 0) throw notAsPlanned(work, problems);
+      const replicas = workloads.reduce((sum, { replicas: all }) => sum + all.length, 0);
+      return { replicas, health: health?.health.detail ?? "no health check is configured", healthPassed: health?.passedInARow ?? 0, ledger: plan.target.ledgers.map(({ head }) => head ?? "empty").join(", ") || "none" };
+    },
+  };
+}
+
+async function awaitWorkloads(settings: RollbackSettings, platform: Platform, { target }: RollbackPlan, signal: AbortSignal): Promise<WorkloadObservation[]> {
+  const until = performance.now() + (settings.health?.timeoutMs ?? patienceMs);
+  for (;;) {
+    const seen = await platform.observe(target.state, signal);
+    if (seen.every(({ problem }) => problem === undefined) || performance.now() >= until) return seen;
+    await sleep(pollMs, undefined, { signal });
+  }
+}
+
+/** The ledger that the plan ends with: the checkpoint's where the database went back, the present one where it stayed. */
+function databaseProblems({ strategy, now, target }: RollbackPlan, found: DatabaseState): string[] {
+  const expected = strategy === "images-only" ? now.ledgers : target.ledgers;
+  const digests = (ledgers: readonly { table: string; applied: readonly string[] }[]): string => JSON.stringify(ledgers.map(({ table, applied }) => [table, applied]));
+  if (digests(expected) === digests(found.ledgers)) return [];
+  const heads = (ledgers: readonly { head: string | null }[]): string => ledgers.map(({ head }) => head ?? "empty").join(", ") || "no ledger";
+  return [`the migration ledger stands at ${heads(found.ledgers)}, but the plan ends at ${heads(expected)}`];
+}
+
+function notAsPlanned({ id, plan, database }: RollbackWork, problems: readonly string[]): HoldfastError {
+  const moved = plan.strategy === "images-only" ? "the database was not touched" : plan.strategy === "down-sql" ? "the down-SQL was run" : `the database is that of ${plan.checkpoint.snapshotAt}; the one before is kept beside`;
+  return new HoldfastError("rollback-failed", `the rollback of ${database.name} to ${plan.to} did not come out as planned: ${problems.join("; ")}; ${moved}`, {
+    hints: [
+      `Mend what is named and look again with \`holdfast rollback resume ${id}\`.`,
+      `Or return to what ran before with \`holdfast rollback abort ${id}\`.`,
+    ],
+    details: { rollback: id, problems },
+  });
+}

@@ -1,0 +1,144 @@
+/** A rollback for people: the plan in one screen, how it ended, and what there was. */
+import type { RollbackResult } from "../app/rollback/carry-out.ts";
+import type { ShownRollback } from "../app/rollback/show-rollbacks.ts";
+import type { JournalEntry } from "../rollback/journal/journal.ts";
+import type { RollbackRecord } from "../rollback/plan/records.ts";
+import type { RollbackPlan, Strategy, TableLoss } from "../rollback/plan/plan.ts";
+import { shellWord } from "../process/shell-word.ts";
+import { counted, formatCount, formatDuration, formatSeconds, readable } from "../text/format.ts";
+import { renderTable } from "./table.ts";
+
+const strategies: Readonly<Record<Strategy, string>> = {
+  "images-only": "images only; the database stays as it is",
+  "down-sql": "reviewed down-SQL, then the previous images",
+  "restore-and-swap": "restore the checkpoint's backup beside, swap it in, then the previous images",
+};
+
+/** Everything that somebody must know before typing the name. */
+export function renderPlan(plan: RollbackPlan): string {
+  const { checkpoint, loss, stops, rehearsed, preflight } = plan;
+  const told = preflight.filter(({ outcome }) => outcome !== "ok");
+  return [
+    `ROLLBACK of ${plan.database} to ${plan.to}${plan.now.release === null ? "" : `, from ${plan.now.release}`}`,
+    "",
+    ...facts([
+      ["where", Object.entries(plan.now.state.address).map(([name, value]) => `${name} ${value}`).join(", ")],
+      ["how", strategies[plan.strategy]],
+      ["because", plan.because],
+      ["checkpoint", `${checkpoint.id}, taken ${checkpoint.takenAt}`],
+      ["backup", `${checkpoint.backup}, of ${checkpoint.snapshotAt}`],
+      ["stops", `${stops.workloads.join(", ") || "nothing that is known"}${stops.seconds === null ? "" : ` for about ${formatSeconds(stops.seconds)} and the start of the previous images`}`],
+      ["", stops.basis],
+      ["images", imageLines(plan)],
+      ["migrations", plan.migrations.length === 0 ? "none since the checkpoint" : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],
+      ["rehearsed", rehearsed === null ? "NEVER" : `${rehearsed.id}, ${rehearsed.at}: ${rehearsed.verdict}`],
+      ...(plan.acceptIncompatible === null ? [] : [["ACCEPTED", `images that do not fit the schema: ${plan.acceptIncompatible}`] as const]),
+      ...(plan.skipSafetyBackup === null ? [] : [["NO SAFETY BACKUP", plan.skipSafetyBackup] as const]),
+    ]),
+    "",
+    ...lossLines(loss),
+    "",
+    ...(told.length === 0 ? [`preflight: all ${counted(preflight.length, "check")} passed`] : [`preflight: ${counted(told.length, "finding")} of ${preflight.length}`, renderTable(["check", "result", "detail"], told.map(({ title, outcome, detail, hint }) => [title, outcome.toUpperCase(), readable(hint === undefined ? detail : `${detail}. ${hint}`)]))]),
+    "",
+    "steps:",
+    ...plan.steps.map(({ id, title }, at) => `  ${at + 1}. ${title} (${id})`),
+  ].join("\n");
+}
+
+/** What has to be done with a plan that was only looked at. */
+export function renderPlanNext(plan: RollbackPlan, file: string | undefined): string {
+  const blocked = plan.preflight.some(({ outcome }) => outcome === "blocked");
+  if (blocked) return "this plan would be REFUSED: mend what is BLOCKED above, and plan again; nothing was changed";
+  const how = file === undefined ? `--to ${shellWord(plan.to)}` : `--plan ${shellWord(file)}`;
+  return `nothing was changed; go ahead with: holdfast rollback ${how} --confirm ${shellWord(plan.confirm)}`;
+}
+
+function facts(pairs: readonly (readonly [name: string, text: string])[]): string[] {
+  const width = Math.max(...pairs.map(([name]) => name.length)) + 2;
+  return pairs.flatMap(([name, text]) => text.split("\n").map((line, at) => `${(at === 0 ? name : "").padEnd(width)}${readable(line)}`));
+}
+
+function imageLines({ now, target }: RollbackPlan): string {
+  const lines = target.state.workloads.map(({ name, images }) => {
+    const present = now.state.workloads.find((workload) => workload.name === name)?.images ?? [];
+    return `${name}: ${present.map(shown).join(", ") || "nothing"} -> ${images.map(shown).join(", ")}`;
+  });
+  return lines.join("\n") || "none";
+}
+
+function shown({ reference, id }: { reference: string; id: string }): string {
+  return `${reference} (${id.replace(/^.*sha256:/, "").slice(0, 12)})`;
+}
+
+function lossLines({ data, minutes, tables }: RollbackPlan["loss"]): string[] {
+  if (!data) return ["DATA LOST: none; the database is not replaced"];
+  const changed = tables.filter(({ inserted, difference, by }) => (inserted ?? 0) > 0 || (difference !== 0 && difference !== null) || by === "gone" || by === "new" || by === "not-counted");
+  return [
+    `DATA LOST: whatever was written in the last ${formatDuration(minutes * 60)} (it stays in the safety backup and in the database that is set aside)`,
+    ...(changed.length === 0 ? ["  no table has more or fewer rows than at the snapshot; changed rows cannot be counted"] : [renderTable(["table", "rows lost", "rows now - then", "known by"], changed.map((loss) => [loss.table, lostRows(loss), loss.difference === null ? "-" : String(loss.difference), howKnown[loss.by]]), [1, 2])]),
+  ];
+}
+
+const howKnown: Readonly<Record<TableLoss["by"], string>> = {
+  sequence: "its sequence", count: "the count alone: at least so many", gone: "the table is gone, and comes back", new: "the table is new, and goes", "not-counted": "it was locked, unreadable or too large",
+};
+
+function lostRows({ inserted, difference }: TableLoss): string {
+  if (inserted !== null) return formatCount(inserted);
+  return difference === null ? "unknown" : `>= ${formatCount(Math.max(0, difference))}`;
+}
+
+export function renderRollback(result: RollbackResult): string {
+  const kept = result.facts["swap"]?.["kept"];
+  const safety = result.facts["safety-backup"]?.["backup"];
+  return [
+    `${result.rollback}: ${result.message} (${formatDuration(result.seconds)})`,
+    ...(typeof safety === "string" && result.outcome === "done" ? [`the state before is in backup ${safety}`] : []),
+    ...(typeof kept === "string" && result.outcome === "done" ? [`the database before is kept as ${kept}; drop it when it is no longer needed`] : []),
+    ...(result.incident === null ? [] : [`incident ${result.incident}: add what you know with \`holdfast incident note\`, and draft the post-mortem with \`holdfast incident report ${result.incident}\``]),
+  ].join("\n");
+}
+
+export interface RollbackJson {
+  readonly id: string;
+  readonly state: "under-way" | "done" | "aborted" | "left" | "untrusted";
+  readonly to: string | null;
+  readonly strategy: Strategy | null;
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  readonly message: string | null;
+  readonly incident: string | null;
+}
+
+export function rollbackJson({ id, begun, outcome, problem }: RollbackRecord): RollbackJson {
+  if (begun === undefined) return { id, state: "untrusted", to: null, strategy: null, startedAt: null, finishedAt: null, message: problem.message, incident: null };
+  return {
+    id, state: outcome?.outcome ?? "under-way", to: begun.plan.to, strategy: begun.plan.strategy, startedAt: begun.startedAt,
+    finishedAt: outcome?.finishedAt ?? null, message: outcome?.message ?? null, incident: begun.incident,
+  };
+}
+
+export function renderRollbacks(records: readonly RollbackRecord[]): string {
+  if (records.length === 0) return "no rollback yet";
+  return renderTable(["id", "started", "to", "how", "state", "message"], records.map(rollbackJson).map((each) => [each.id, each.startedAt ?? "-", each.to ?? "-", each.strategy ?? "-", each.state, each.message ?? "-"]));
+}
+
+export interface ShownRollbackJson extends RollbackJson {
+  readonly plan: RollbackPlan;
+  readonly journal: readonly JournalEntry[];
+}
+
+export function shownRollbackJson({ record, journal }: ShownRollback): ShownRollbackJson {
+  return { ...rollbackJson(record), plan: record.begun.plan, journal };
+}
+
+export function renderShownRollback({ record, journal }: ShownRollback): string {
+  const { state, message } = rollbackJson(record);
+  const rows = journal.map((entry) => [entry.at, `${entry.by.user}@${entry.by.host}`, "step" in entry ? entry.step : "-", told(entry)]);
+  return [renderPlan(record.begun.plan), "", "journal:", renderTable(["when", "who", "step", "what"], rows), "", `${record.id}: ${state}${message === null ? "" : `, ${message}`}`].join("\n");
+}
+
+function told(entry: JournalEntry): string {
+  if ("facts" in entry) return [entry.kind, ...Object.entries(entry.facts).map(([name, value]) => `${name}=${String(value)}`)].join(" ");
+  return "message" in entry ? `${entry.kind}: ${readable(entry.message)}` : entry.kind;
+}

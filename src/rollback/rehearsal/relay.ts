@@ -1,0 +1,48 @@
+/**
+ * A way from this host to a port on the network of a rehearsal, which this host has no address on: each connection to a
+ * port of loopback is carried by a program in the scratch's container. It stands only while the application is asked.
+ */
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+
+import { startTool } from "../../process/run.ts";
+import type { Engine } from "./engine.ts";
+
+export interface Relay {
+  /** On 127.0.0.1. */
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Carries its stdin to the address and what comes back to its stdout. In bash, what runs beside would have no stdin of its own. */
+const carry = `
+if command -v bash >/dev/null 2>&1; then exec bash -c 'exec 3<>"/dev/tcp/$0/$1"; cat <&0 >&3 & cat <&3; kill $! 2>/dev/null' "$1" "$2"; fi
+exec nc "$1" "$2"`;
+
+/** @param through - a container on the network */
+export async function openRelay(engine: Engine, through: string, { host, port }: { readonly host: string; readonly port: number }): Promise<Relay> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: false }, (socket) => {
+    sockets.add(socket);
+    const tool = startTool(engine.command, ["exec", "--interactive", through, "sh", "-c", carry, "relay", host, String(port)]);
+    socket.pipe(tool.stdin);
+    tool.stdout.pipe(socket);
+    tool.stdin.on("error", () => undefined);
+    tool.stdout.on("error", () => undefined);
+    const end = (): void => {
+      sockets.delete(socket);
+      socket.destroy();
+      tool.kill("SIGTERM");
+    };
+    socket.once("close", end).on("error", () => undefined);
+    tool.done.catch(() => { socket.resetAndDestroy(); });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,12 @@
+/** `{{input}}` in a runbook. A template of another tool, as in `{{.Id}}` or `{{json .}}`, is none. */
+const placeholder = /\{\{([A-Za-z][A-Za-z0-9_-]*)\}\}/g;
+
+/** Names of the inputs that a text has places for, each once. */
+export function placeholdersOf(text: string): string[] {
+  return [...new Set([...text.matchAll(placeholder)].map(([, name = ""]) => name))];
+}
+
+/** The text with its places filled in; a place whose input has no value stays as it is. */
+export function fillIn(text: string, values: ReadonlyMap<string, string>): string {
+  return text.replaceAll(placeholder, (place, name: string) => values.get(name) ?? place);
+}

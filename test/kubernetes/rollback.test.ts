@@ -1,0 +1,128 @@
+/** Whole rollbacks on a real Kubernetes control plane: two Deployments, a migration Job, and a real database. */
+import { expect, test } from "vitest";
+
+import type { RollbackPlan } from "../../src/app/rollback/make-plan.ts";
+import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
+import type { ShownRollbackJson } from "../../src/cli/rollback-view.ts";
+import { imageOf, type KubernetesApp, kubernetesApp, manifestsOf, write } from "../harness/kubernetes-app.ts";
+import { rollBack } from "../harness/rolling-back.ts";
+
+const patients = (app: KubernetesApp): Promise<string> => app.rows("SELECT count(*) AS rows, max(id) AS last FROM patients");
+const old = [imageOf("api", "1.4.1"), imageOf("api", "1.4.1"), imageOf("worker", "1.4.1")];
+
+/** Release 1.5.0 renames columns, is unhealthy, and somebody wrote three rows since. */
+async function badRelease(): Promise<KubernetesApp & { readonly before: string }> {
+  const app = await kubernetesApp();
+  const before = await patients(app);
+  await app.checkpoint("1.5.0");
+  await app.deploy("1.5.0");
+  await write(app, "INSERT INTO patients (full_name) SELECT 'in between' FROM generate_series(1, 3)");
+  return { ...app, before };
+}
+
+test("a destructive migration is rolled back with its data, after the plan has told what is lost", async () => {
+  const app = await badRelease();
+  const plan = (await app.ok("rollback", "plan", "--to", "1.4.1", "--json")).json<RollbackPlan>();
+  expect(plan).toMatchObject({ strategy: "restore-and-swap", confirm: app.namespace.name, loss: { data: true } });
+  expect(plan.loss.tables).toContainEqual({ table: "public.patients", inserted: 3, difference: 3, by: "sequence" });
+  expect(plan.preflight.find(({ id }) => id === "jobs")?.detail ?? JSON.stringify(plan.preflight)).toContain("migrate");
+  const result = (await app.ok("rollback", "--to", "1.4.1", "--confirm", app.namespace.name, "--json")).json<RollbackResult>();
+  expect(result).toMatchObject({ outcome: "done", facts: { observe: { healthPassed: 3 } } });
+  expect(await app.running()).toEqual(old);
+  expect(await patients(app)).toBe(app.before);
+  expect((await fetch(app.healthUrl)).status).toBe(200);
+});
+
+test("a compatible migration is rolled back by images alone, and no row is lost", async () => {
+  const app = await kubernetesApp();
+  await app.checkpoint("1.4.2");
+  await app.deploy("1.4.2");
+  await write(app, "INSERT INTO patients (name, email) VALUES ('since', 'since@example.org')");
+  const before = await patients(app);
+  const result = (await app.ok("rollback", "--to", "1.4.1", "--confirm", app.namespace.name, "--json")).json<RollbackResult>();
+  expect(result).toMatchObject({ strategy: "images-only", outcome: "done" });
+  expect(await app.running()).toEqual(old);
+  expect(await patients(app)).toBe(before);
+});
+
+test("a release whose rollout never becomes ready is rolled back too", async () => {
+  const app = await kubernetesApp();
+  await app.checkpoint("1.4.2");
+  await app.deploy("1.4.2", { wait: false, labels: { "holdfast-test/ready": "never" } });
+  const result = (await app.ok("rollback", "--to", "1.4.1", "--confirm", app.namespace.name, "--json")).json<RollbackResult>();
+  expect(result.outcome).toBe("done");
+  expect(await app.running()).toEqual(old);
+});
+
+test("another apply during the rollback is seen and not overwritten, and an abort leaves it alone", async () => {
+  const app = await kubernetesApp();
+  await app.checkpoint("1.4.2");
+  await app.deploy("1.4.2");
+  const { namespace } = app;
+  const first = await rollBack(app, ["run", "1.4.1", namespace.name], "step-started undo-deployment-worker");
+  expect(first.code).toBeUndefined();
+  await namespace.apply(manifestsOf("1.5.0")[1]!);
+  const second = await rollBack(app, ["resume"]);
+  expect(second).toMatchObject({ code: 19, error: { code: "refused", message: expect.stringContaining("worker") as string } });
+  expect(await namespace.kubectl("get", "deployment", "worker", "--output", "jsonpath={.spec.template.spec.containers[0].image}")).toBe(imageOf("worker", "1.5.0"));
+});
+
+test("a revision that is no longer there refuses the rollback before anything is touched", async () => {
+  const app = await kubernetesApp();
+  await app.checkpoint("1.4.2");
+  await app.namespace.kubectl("patch", "deployment", "api", "--type", "merge", "--patch", '{"spec":{"revisionHistoryLimit":0}}');
+  await app.deploy("1.4.2");
+  await app.namespace.kubectl("patch", "deployment", "api", "--type", "merge", "--patch", '{"spec":{"revisionHistoryLimit":0}}');
+  await expect.poll(() => app.namespace.kubectl("get", "replicasets", "--selector", "app=api", "--output", "name"), { timeout: 20_000 }).not.toContain("\n");
+  const refused = await app.run("rollback", "--to", "1.4.1", "--confirm", app.namespace.name);
+  expect([refused.code, refused.stderr]).toEqual([19, expect.stringMatching(/api[\s\S]*revision/)]);
+});
+
+test("a GitOps controller that would undo it refuses the rollback", async () => {
+  const app = await kubernetesApp();
+  await app.checkpoint("1.4.2");
+  await app.deploy("1.4.2");
+  await app.namespace.kubectl("annotate", "deployment", "api", "argocd.argoproj.io/tracking-id=clinic:apps/Deployment:clinic/api");
+  const refused = await app.run("rollback", "--to", "1.4.1", "--confirm", app.namespace.name);
+  expect([refused.code, refused.stderr]).toEqual([19, expect.stringMatching(/Argo CD/)]);
+});
+
+test("what RBAC denies half-way is told, and the rollback goes on once it is allowed", async () => {
+  const app = await kubernetesApp();
+  await app.checkpoint("1.4.2");
+  await app.deploy("1.4.2");
+  const reading = { apiGroups: ["", "apps", "batch", "policy", "autoscaling"], resources: ["*"], verbs: ["get", "list", "watch"] };
+  const writing = { apiGroups: ["apps"], resources: ["deployments", "deployments/scale"], verbs: ["patch", "update"] };
+  const user = await app.namespace.user("responder", [reading, writing]);
+  app.env["KUBECONFIG"] = user.kubeconfig;
+  const killed = await rollBack(app, ["run", "1.4.1", app.namespace.name], "step-started undo-deployment-worker");
+  expect(killed.code).toBeUndefined();
+  await user.allow([reading, { ...writing, resourceNames: ["api"] }]);
+  const denied = await rollBack(app, ["resume"]);
+  expect(denied.code).not.toBe(0);
+  expect(denied.error?.message).toMatch(/worker/);
+  expect(denied.error?.message).toMatch(/forbidden/i);
+  await user.allow([reading, writing]);
+  const result = await rollBack(app, ["resume"]);
+  expect(result).toMatchObject({ code: 0, result: { outcome: "done" } });
+  expect(await app.running()).toEqual(old);
+});
+
+test.each(["step-finished", "step-started"])("killed at the %s of every step in turn, the rollback ends as an undisturbed one, and nothing is done twice", async (event) => {
+  const app = await badRelease();
+  const steps = (await app.ok("rollback", "plan", "--to", "1.4.1", "--json")).json<RollbackPlan>().steps.map(({ id }) => id);
+  let direction = ["run", "1.4.1", app.namespace.name];
+  for (const step of steps) {
+    expect([step, (await rollBack(app, direction, `${event} ${step}`)).code]).toEqual([step, undefined]);
+    direction = ["resume"];
+  }
+  const last = await rollBack(app, ["resume"]);
+  expect(last).toMatchObject({ code: 0, result: { outcome: "done" } });
+  expect(await app.running()).toEqual(old);
+  expect(await patients(app)).toBe(app.before);
+  const { journal } = (await app.ok("rollback", "show", last.result!.rollback, "--json")).json<ShownRollbackJson>();
+  for (const step of steps) expect(journal.filter((entry) => entry.kind === "step-done" && entry.step === step)).toHaveLength(1);
+  // The cluster's own word: the previous ReplicaSet was scaled up once, and the bad one down once.
+  const scaled = (await app.namespace.kubectl("get", "events", "--field-selector", "reason=ScalingReplicaSet", "--output", "jsonpath={range .items[*]}{.involvedObject.name} {.count} {.message}{\"\\n\"}{end}")).trim().split("\n");
+  expect(scaled.filter((line) => line.startsWith("api") && /[Ss]caled down replica set .* from 2 to 0/.test(line))).toHaveLength(1);
+}, 400_000);
