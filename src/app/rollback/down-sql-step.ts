@@ -1,6 +1,6 @@
 /** The step that takes migrations back by reviewed SQL, in one transaction with their rows in the ledger. */
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
-import { openSession } from "../../postgres/session.ts";
+import { identifier, openSession } from "../../postgres/session.ts";
 import { migrationsBetween } from "../../rollback/migrations/between.ts";
 import { type DownSql, isApplied, prepareDown, runDown } from "../../rollback/migrations/down.ts";
 import { readDownFile, readMigrations } from "../../rollback/migrations/folder.ts";
@@ -18,9 +18,11 @@ export function downSqlStep({ context, database, plan }: RollbackWork, settings:
     isDone: async ({ signal }) => isApplied((await readDatabase(await reachDatabase(context, database), signal)).ledgers, target.ledgers),
     perform: async ({ signal }) => {
       const down = await readDown(plan, settings);
-      const session = await openSession((await reachDatabase(context, database)).target(), { signal });
+      const server = await reachDatabase(context, database);
+      const { schema } = server.connection;
+      const session = await openSession(server.target(), { signal });
       try {
-        await runDown(session, down, { now: now.ledgers, target: target.ledgers });
+        await runDown(session, down, { now: now.ledgers, target: target.ledgers, searchPath: schema === undefined ? undefined : identifier(schema) });
       } finally {
         await session.close();
       }
