@@ -6,12 +6,18 @@ import { protecting } from "../checkpoint/protection.ts";
 import type { Workplace } from "../context.ts";
 import type { Finding } from "./findings.ts";
 
-/** A backup that retention has let go, or that was shredded, is no damage: its checkpoint still knows the images. */
-export async function checkCheckpoints({ repository }: Workplace, database: string, now: Date): Promise<Finding[]> {
+/**
+ * A backup that retention has let go, or that was shredded, is no damage: its checkpoint still knows the images.
+ * @param published - ids of those that the timeline says were published
+ */
+export async function checkCheckpoints({ repository }: Workplace, database: string, published: readonly string[], now: Date): Promise<Finding[]> {
   const [entries, deployed] = await Promise.all([listCheckpoints(repository, database), listDeployed(repository, database)]);
   const findings: Finding[] = [];
   for (const { id, problem } of entries) if (problem) findings.push({ kind: "checkpoint", severity: "damage", key: checkpointKey(database, id), database, detail: problem.message });
   for (const { name, problem } of deployed) if (problem) findings.push({ kind: "checkpoint", severity: "damage", key: checkpointKey(database, name), database, detail: problem.message });
+  for (const id of published.filter((each) => !entries.some((entry) => entry.id === each))) {
+    findings.push({ kind: "checkpoint", severity: "damage", key: checkpointKey(database, id), database, detail: "this checkpoint was published, and no holdfast removes one, but it is gone" });
+  }
   const needed = new Set(protecting(entries, now).map(({ id }) => id));
   for (const { id, checkpoint } of entries) {
     if (checkpoint === undefined) continue;

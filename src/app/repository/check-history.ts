@@ -10,6 +10,8 @@ import type { Finding } from "./findings.ts";
 export interface RecordedHistory extends History {
   readonly drills: ReadonlyMap<string, readonly RecordedDrill[]>;
   readonly rehearsals: ReadonlyMap<string, readonly RecordedRehearsal[]>;
+  /** Ids of the checkpoints that were published, by database. */
+  readonly checkpoints: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Actions that take one backup away. */
@@ -21,9 +23,11 @@ export async function readHistory({ timeline }: Workplace): Promise<RecordedHist
   const published = new Set<string>();
   const removed = new Set<string>();
   const drills = new Map<string, RecordedDrill[]>();
+  const checkpoints = new Map<string, string[]>();
   const rehearsals = new Map<string, RecordedRehearsal[]>();
   for await (const { action, outcome, subject, message } of timeline.read()) {
-    const { backup, database, drill, rehearsal, evidence, certification } = subject;
+    const { backup, database, drill, rehearsal, evidence, certification, checkpoint } = subject;
+    if (action === "checkpoint create" && outcome === "ok" && database !== undefined && checkpoint !== undefined) checkpoints.set(database, [...(checkpoints.get(database) ?? []), checkpoint]);
     if (action === "backup" && outcome === "ok" && backup !== undefined) published.add(backup);
     if (removals.has(action) && backup !== undefined) removed.add(backup);
     if (action === "prune") for (const { groups } of (message ?? "").matchAll(announced)) removed.add(groups?.["id"] ?? "");
@@ -33,7 +37,7 @@ export async function readHistory({ timeline }: Workplace): Promise<RecordedHist
     if (drill === undefined || evidence === undefined || database === undefined || partsOfDrillId(drill)?.database !== database) continue;
     drills.set(database, [...(drills.get(database) ?? []), { drill, sha256: evidence, certification }]);
   }
-  return { published, removed, drills, rehearsals };
+  return { published, removed, drills, rehearsals, checkpoints };
 }
 
 export async function checkTimeline({ repository, timeline }: Workplace): Promise<{ readonly report: TimelineReport; readonly findings: readonly Finding[] }> {

@@ -109,13 +109,13 @@ interface CheckedHistory {
 async function checkHistory(workplace: Workplace, inventory: Inventory, { database }: CheckOptions, now: Date): Promise<CheckedHistory> {
   const timeline = database === undefined ? await checkTimeline(workplace) : undefined;
   const recordedHistory = await readHistory(workplace);
-  const databases = database === undefined ? new Set([...inventory.databases.keys(), ...recordedHistory.drills.keys(), ...recordedHistory.rehearsals.keys()]) : [database];
+  const databases = database === undefined ? new Set([...inventory.databases.keys(), ...recordedHistory.drills.keys(), ...recordedHistory.rehearsals.keys(), ...recordedHistory.checkpoints.keys()]) : [database];
   const findings = [...(timeline?.findings ?? [])];
   let drills = 0;
   for (const name of databases) {
     const checked = await checkDrills(workplace, name, recordedHistory);
     drills += checked.drills;
-    findings.push(...checked.findings, ...(await checkCheckpoints(workplace, name, now)), ...(await checkRehearsals(workplace, name, recordedHistory)), ...(await checkRecords(workplace.repository, name)));
+    findings.push(...checked.findings, ...(await checkCheckpoints(workplace, name, recordedHistory.checkpoints.get(name) ?? [], now)), ...(await checkRehearsals(workplace, name, recordedHistory)), ...(await checkRecords(workplace.repository, name)));
   }
   return { recorded: recordedHistory, entries: timeline?.report.entries ?? null, drills, findings };
 }

@@ -75,8 +75,8 @@ test("what is deployed beside a checkpoint, a signature and a stranger's checkpo
   const there = await scene([1, 100, 110, 120, 130], [100, 110, 120, 130]);
   const workplace = await openWorkplace(there.on.context);
   const signer = await requireSigner(there.on.context.config);
-  for (let n = 0; n < 6; n += 1) await publishDeployed(workplace.repository, deployedOf(there.checkpoints[0]!, new Date(Date.now() - n * 1000).toISOString(), { problems: [`see ${there.ids[4]!}`] }), signer);
-  for (let n = 0; n < 6; n += 1) await publishCheckpoint(workplace.repository, checkpointOf("9.9", "9.8", new Date(Date.now() + n * 1000).toISOString()), loadSigner(generateSigningKey().privateKeyPem, "a stranger"));
+  for (let n = 0; n < 6; n += 1) await publishDeployed(workplace.repository, deployedOf(there.checkpoints[0]!, new Date(Date.now() - n * 60_000).toISOString(), { problems: [`see ${there.ids[4]!}`] }), signer);
+  for (let n = 0; n < 6; n += 1) await publishCheckpoint(workplace.repository, checkpointOf("9.9", "9.8", new Date(Date.now() + n * 60_000).toISOString()), loadSigner(generateSigningKey().privateKeyPem, "a stranger"));
   await workplace.close();
   const keep = await kept(there);
   expect([...keep.keys()]).toEqual(there.ids);

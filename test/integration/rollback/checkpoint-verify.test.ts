@@ -7,6 +7,7 @@ import { readAudit } from "../../../src/app/audit.ts";
 import { verifyBackups } from "../../../src/app/backup/verify-backup.ts";
 import { listDatabaseCheckpoints, showCheckpoint } from "../../../src/app/checkpoint/show-checkpoints.ts";
 import { verifyCheckpoint } from "../../../src/app/checkpoint/verify-checkpoint.ts";
+import { checkRepository } from "../../../src/app/repository/check-repository.ts";
 import { openWorkplace } from "../../../src/app/context.ts";
 import { renderCheckpoint, renderCheckpoints } from "../../../src/cli/checkpoint-view.ts";
 import { type DeployedEntry, listDeployed } from "../../../src/rollback/checkpoint/records.ts";
@@ -119,6 +120,16 @@ test("the next checkpoint knows what runs from the last good deploy, and refuses
   expect((await there.checkpoint(next)).checkpoint).toMatchObject({ running: "1.4.2", pending: null });
   await there.sql("INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name) VALUES ('x', 'y', now(), '3_early')");
   await expect(there.checkpoint({ ...next, release: "1.4.4" })).rejects.toMatchObject({ code: "refused", message: containing("applied since: 3_early") });
+});
+
+test("a checkpoint that was taken and is gone is damage to the repository", async () => {
+  const there = await deployment();
+  const { id } = await there.checkpoint();
+  const check = async () => (await checkRepository(there.on.context, { level: "stat", repair: false, graceMs: 0 })).findings.filter(({ kind }) => kind.startsWith("checkpoint"));
+  expect(await check()).toEqual([]);
+  const file = join(there.on.folder, "repository", "ehr", "checkpoints", `${id}.json`);
+  await rm(file);
+  expect(await check()).toEqual([expect.objectContaining({ kind: "checkpoint", severity: "damage", key: `ehr/checkpoints/${id}.json`, detail: containing("but it is gone") })]);
 });
 
 test("a list shows each checkpoint with what came of its deploy, and those that cannot be trusted", async () => {
