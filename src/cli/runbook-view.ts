@@ -1,8 +1,10 @@
 /** Runbooks as `--json` shows them and as rows for people; how operators give inputs. */
 import { readFile } from "node:fs/promises";
 
-import type { RunbookFile } from "../rollback/runbook/library.ts";
+import type { RunbookRunResult } from "../app/runbook/execute-runbook.ts";
 import { HoldfastError, messageOf, systemCodeOf } from "../errors.ts";
+import type { RunbookFile } from "../rollback/runbook/library.ts";
+import { formatDuration } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 export interface RunbookJson {
@@ -79,4 +81,14 @@ async function fileContent(name: string, path: string): Promise<string> {
   } catch (error) {
     throw new HoldfastError("usage", `the file ${path} of the input ${name} cannot be read: ${systemCodeOf(error) ?? messageOf(error)}`, { cause: error });
   }
+}
+
+/** How an execution ended, in a few lines; the checklist is in its file. */
+export function renderRunbookRun({ run, runbook, outcome, message, seconds, steps, record }: RunbookRunResult): string {
+  const words = { done: "done", "taken-back": "taken back", "not-done": "not done" } as const;
+  return [
+    `${runbook} ${outcome === "done" ? "is done" : "was taken back"}: ${message} (${formatDuration(seconds)})`,
+    renderTable(["step", "state", "when", "who"], steps.map(({ id, state, at, by }) => [id, words[state], at ?? "-", by ?? "-"])),
+    `execution ${run}; who did what and when: ${record}`,
+  ].join("\n");
 }

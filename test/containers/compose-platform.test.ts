@@ -1,6 +1,7 @@
 /** Rollbacks of a Compose project on a real engine: what ran comes back, and nothing that somebody else did is overwritten. */
 import { execa } from "execa";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +22,8 @@ beforeAll(sweepApps);
 const caught = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "no error", (error: unknown) => error);
 const startOf = (platform: Platform, target: PlatformState, now: PlatformState) => platform.startTarget(target, now)[0]!;
 const finding = (findings: readonly PreflightFinding[], id: string): PreflightFinding | undefined => findings.find((one) => one.id === id);
+/** What runs, without the hash that Compose counts with or without dependencies. */
+const stateOf = (state: PlatformState) => state.workloads.map(({ resolved, ...rest }) => ({ ...rest, resolved: { ...resolved, "x-holdfast": null } }));
 /** As a plan in a file has it. */
 const asRead = (state: PlatformState): PlatformState => platformStateShape.parse(JSON.parse(JSON.stringify(state)));
 
@@ -133,7 +136,7 @@ test("images come back in one step, with their configuration, and no migration j
   await bench.perform(step);
   await bench.undo(step);
   expect(await app.answers(200)).toMatchObject({ version: "1.4.2" });
-  expect((await platform.capture(never)).workloads).toEqual(now.workloads);
+  expect(stateOf(await platform.capture(never))).toEqual(stateOf(now));
   expect(await step.isDone(bench)).toBe(false);
   expect(await app.sql(`SELECT count(*) FROM _prisma_migrations WHERE migration_name = '${migrationOf["1.4.2"]}'`)).toBe("1");
 }, 240_000);
@@ -240,15 +243,15 @@ test("a run that was killed half-way is taken up", async () => {
   const now = await platform.capture(never);
   const id = await app.imageId("1.4.1");
   const seen = new Set<string>();
-  for (const afterMs of [0, 60, 120, 180, 250, 320, 400, 500]) {
-    const child = execa(process.execPath, [fixture], { input: JSON.stringify({ settings: app.settings, target, now }), reject: false, stdout: "pipe" });
-    let text = "";
-    await new Promise<void>((resolve) => {
-      child.stdout.on("data", (chunk: Buffer) => { if ((text += chunk.toString()).includes("begun")) resolve(); }).on("end", resolve);
-    });
-    await new Promise((resolve) => setTimeout(resolve, afterMs));
+  // As Compose goes: the new container is created, the old dies and is destroyed, the new is started.
+  for (const moment of ["create", "destroy", "start"]) {
+    const events = execa("docker", ["events", "--filter", `label=com.docker.compose.project=${app.project}`, "--filter", `event=${moment}`, "--format", "{{.Action}}"], { reject: false, buffer: false });
+    const child = execa(process.execPath, [fixture], { input: JSON.stringify({ settings: app.settings, target, now }), reject: false });
+    await once(events.stdout, "data");
     child.kill("SIGKILL");
-    await child;
+    expect((await child).signal, moment).toBe("SIGKILL");
+    events.kill();
+    await events;
     seen.add([...await app.containers("app"), ...await app.containers("worker")].map(({ name, image, running }) => `${name.includes("_") ? "makeshift " : ""}${image === id ? "new" : "old"} ${running ? "runs" : "stopped"}`).sort().join(", "));
     const bench = stepBench();
     bench.facts.set("start-previous", { begun: true });
@@ -258,8 +261,66 @@ test("a run that was killed half-way is taken up", async () => {
     expect([...await imagesOf(app, "app"), ...await imagesOf(app, "worker")]).toEqual([id, id, id]);
     expect((await app.containers("worker")).map(({ name }) => name)).toEqual([`${app.project}-worker-1`, `${app.project}-worker-2`]);
     await bench.undo(step);
-    expect((await platform.capture(never)).workloads).toEqual(now.workloads);
+    expect(stateOf(await platform.capture(never))).toEqual(stateOf(now));
   }
   // Otherwise the moments have to be chosen anew.
-  expect(seen.size, [...seen].join("\n")).toBeGreaterThan(2);
+  expect([...seen].join("; "), "what the kills left").toContain("makeshift");
+  expect(seen.size, [...seen].join("\n")).toBeGreaterThan(1);
 }, 300_000);
+
+test("what stands in the way is found before anything is touched", async () => {
+  const app = await composeApp({ appLines: ["hostname: front"] });
+  const platform = composePlatform(app.settings);
+  const file = join(app.folder, "compose.yaml");
+  const environment = join(app.folder, ".env");
+  await app.deploy("1.4.1");
+  const original = await readFile(file, "utf8");
+  const withFlags = original.replaceAll("LOG_LEVEL: info", "LOG_LEVEL: info\n    FLAGS: '{\"beta\": true}'");
+  await writeFile(file, withFlags);
+  await app.compose("up", "--detach", "--no-deps", "app", "worker");
+  const target = asRead(await platform.capture(never));
+  const found = async (id: string) => finding(await platform.preflight(target, await platform.capture(never), never), id);
+  expect((await platform.preflight(target, target, never)).filter(({ outcome }) => outcome !== "ok")).toEqual([]);
+
+  // A credential that was changed since is taken as it is today; a value that is none has to be found.
+  await writeFile(file, original.replaceAll(app.sessionSecret, "rotated-since-then"));
+  await app.compose("up", "--detach", "--no-deps", "app", "worker");
+  const now = await platform.capture(never);
+  expect(await found("secrets")).toEqual({
+    id: "secrets",
+    title: "the values that are known by their hash are still there",
+    outcome: "blocked",
+    detail: "nothing of today has: app: environment.FLAGS, worker: environment.FLAGS",
+    hint: `Put each former value, under any name, into ${environment}: it is found there by its hash.`,
+  });
+  const bench = stepBench();
+  expect(await caught(bench.perform(startOf(platform, target, now)))).toMatchObject({ code: "rollback-failed", message: "only the hash of these values is known, and nothing of today has them: app: environment.FLAGS, worker: environment.FLAGS" });
+  expect(bench.facts.size).toBe(0);
+  await writeFile(environment, `${await readFile(environment, "utf8")}FORMER_FLAGS='{"beta": true}'\n`);
+  expect(await found("secrets")).toMatchObject({ outcome: "warn", detail: "changed since the checkpoint, and taken as they are today: app: environment.SESSION_SECRET, worker: environment.SESSION_SECRET" });
+  await bench.perform(startOf(platform, target, now));
+  const front = (await app.containers("app"))[0]!.name;
+  expect((await docker("exec", front, "env")).split("\n")).toEqual(expect.arrayContaining(['FLAGS={"beta": true}', "SESSION_SECRET=rotated-since-then", "LOG_LEVEL=info"]));
+
+  await docker("pause", front);
+  expect(await found("paused")).toMatchObject({ outcome: "blocked", detail: `paused: ${front}` });
+  await docker("unpause", front);
+  await docker("create", "--name", `0123456789ab_${app.project}-app-1`, ...Object.entries({ ...(await app.containers("app"))[0]!.labels, "com.docker.compose.replace": "0".repeat(64) }).flatMap(([name, value]) => ["--label", `${name}=${value}`]), "holdfast-test/app:1.4.1");
+  expect(await found("unfinished")).toMatchObject({ outcome: "blocked", detail: `made and never started, or being removed: 0123456789ab_${app.project}-app-1` });
+  await docker("rm", `0123456789ab_${app.project}-app-1`);
+  await docker("run", "--detach", "--name", `${app.project}-by-hand`, "--label", `com.docker.compose.project=${app.project}`, "--label", "com.docker.compose.service=app", "--label", "com.docker.compose.oneoff=True", "--entrypoint", "sleep", "holdfast-test/app:1.4.1", "600");
+  expect(await found("one-off")).toMatchObject({ outcome: "warn", detail: expect.stringContaining(`${app.project}-by-hand`) as string });
+
+  const withJob = composePlatform({ ...app.settings, services: ["app", "migrate"] });
+  const jobs = await withJob.capture(never);
+  expect(finding(await withJob.preflight(jobs, jobs, never), "jobs")).toMatchObject({ outcome: "blocked", detail: "one-shot jobs among the services that are rolled back: migrate" });
+
+  const other = composePlatform({ ...app.settings, services: ["front"] });
+  expect(await caught(other.capture(never))).toMatchObject({ code: "configuration", message: `the files of project ${app.project} define no service front, but app, db, migrate, worker` });
+  await writeFile(file, original.replaceAll("worker:", "helper:"));
+  expect(finding(await platform.preflight(target, now, never), "services")).toMatchObject({ outcome: "blocked", detail: "not in the files any more: worker" });
+  await writeFile(file, "services: [");
+  expect(finding(await platform.preflight(target, now, never), "compose-files")).toMatchObject({ outcome: "blocked" });
+  const elsewhere = composePlatform({ ...app.settings, context: "no-such-context" });
+  expect(await elsewhere.preflight(target, now, never)).toMatchObject([{ id: "engine", outcome: "blocked" }]);
+}, 240_000);

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
 import { createCheckpoint, type CreateCheckpointOptions, type CreatedCheckpoint } from "../../src/app/checkpoint/create-checkpoint.ts";
+import type { Context } from "../../src/app/context.ts";
 import type { DatabaseConfig } from "../../src/config/config.ts";
 import type { HealthSettings, RollbackSettings } from "../../src/config/rollback-settings.ts";
 import { type Bench, bench } from "./context.ts";
@@ -47,7 +48,7 @@ export interface Deployment {
   readonly app: Application;
   readonly platform: FakePlatform;
   /** A checkpoint before 1.4.2, which brings `2_widen`, unless told otherwise. */
-  checkpoint(options?: Partial<CreateCheckpointOptions>): Promise<CreatedCheckpoint>;
+  checkpoint(options?: Partial<CreateCheckpointOptions> & { readonly context?: Context }): Promise<CreatedCheckpoint>;
   /** The deploy of 1.4.2: its images, its migration, its version. */
   deploy(): Promise<void>;
   sql(text: string): Promise<void>;
@@ -65,11 +66,17 @@ export async function deployment(changes: { readonly rollback?: Partial<Rollback
   const sql = (text: string): Promise<void> => runSql(database.name, text);
   return {
     on: timed, database, app, platform, sql,
-    checkpoint: (options = {}) => createCheckpoint(timed.context, { release: "1.4.2", coming: { how: "names", names: ["2_widen"] }, runsOn: platform, ...options }),
+    checkpoint: ({ context = timed.context, ...options } = {}) => createCheckpoint(context, { release: "1.4.2", coming: { how: "names", names: ["2_widen"] }, runsOn: platform, ...options }),
     deploy: async () => {
       platform.deploy("1.4.2");
       await sql(`ALTER TABLE people ADD note text; ${applied("2_widen")}`);
       app.answer = { ...app.answer, version: "1.4.2" };
     },
   };
+}
+
+/** The context of a bench with another configuration of its database. */
+export function openAs({ context }: Bench, changes: Partial<DatabaseConfig>): Context {
+  const ehr = { ...context.config.databases.get("ehr")!, ...changes };
+  return { ...context, config: { ...context.config, databases: new Map([["ehr", ehr]]) } };
 }

@@ -31,9 +31,9 @@ export async function scene(workloads: readonly string[], changed: Partial<Kuber
     capture: () => platform.capture(signal),
     release: async (...manifests) => {
       await namespace.apply(...manifests);
-      for (const { kind, metadata } of manifests) {
-        const rolls = kind === "Deployment" || kind === "StatefulSet";
-        if (rolls) await namespace.kubectl("rollout", "status", `${kind.toLowerCase()}/${(metadata as { name: string }).name}`, "--timeout", "60s");
+      for (const { kind, metadata, spec } of manifests) {
+        const byHand = JSON.stringify(spec ?? {}).includes('"OnDelete"');
+        if ((kind === "Deployment" || kind === "StatefulSet") && !byHand) await namespace.kubectl("rollout", "status", `${kind.toLowerCase()}/${(metadata as { name: string }).name}`, "--timeout", "60s");
       }
     },
   };

@@ -109,7 +109,7 @@ class ComposeStage implements RehearsalStage {
       return { outcome: "pass", detail: `the project ${project}, from what the checkpoint recorded of ${workloads.map(({ name }) => name).join(", ")}` };
     });
     await required(journal, checks.containers, () => checkContainers(engine, project));
-    await required(journal, checks.egress, () => checkEgress(engine, { from: scratch.name, project, control: { what: "the copy", host: scratch.name, port: databasePort }, forbidden: this.#production() }));
+    await required(journal, checks.egress, () => checkEgress(engine, { from: scratch.name, project, control: { what: "the copy", host: scratch.name, port: databasePort }, forbidden: this.#production(), production: this.#settings.compose?.project }));
     await required(journal, checks.running, async () => {
       await startServices(engine, project);
       return checkRunning(await servicesOf(engine, project), workloads);

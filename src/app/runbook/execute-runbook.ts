@@ -91,7 +91,11 @@ export async function executeRunbook(context: Context, { repository }: Workplace
   const options = { reporter, signal, clock };
   const shown = (id: string): string => renderChecklist({ ...runbook, introduction: "", preconditions: [], inputs: new Map(), steps: runbook.steps.filter((step) => step.id === id) }, { inputs: withoutSecrets(runbook, inputs) });
   // Killed between its last entry and its answer, it has nothing left to do but to answer.
-  if (stateOf(journal.entries).ended === undefined) {
+  const over = stateOf(journal.entries).ended;
+  if (over !== undefined && (over.outcome === "aborted") !== (direction === "abort")) {
+    throw new HoldfastError("refused", `${begun.id} ended at ${over.at} (${over.outcome}): nothing of it is done or taken back any more`, { hints: ["Execute the runbook anew, or take back by hand what its steps say."] });
+  }
+  if (over === undefined) {
     try {
       if (direction === "abort") await undoSteps(steps, journal, options);
       else {

@@ -27,6 +27,8 @@ export interface EgressTrial {
   readonly control: Address;
   /** What must not be reached, beside this host and the containers that run on the engine. */
   readonly forbidden: readonly Address[];
+  /** Compose project in production: its containers are tried before those of others. */
+  readonly production?: string | undefined;
 }
 
 /** Most containers of others that are tried. */
@@ -35,13 +37,13 @@ const attemptMs = 2_000;
 const loopback = /^(?:localhost|127\.[\d.]+|::1)$/;
 
 /** Tries. What could be reached is `unverified`: nothing may be started there, so nothing of the pair is known. */
-export async function checkEgress(engine: Engine, { from, project, control, forbidden }: EgressTrial): Promise<Finding> {
+export async function checkEgress(engine: Engine, { from, project, control, forbidden, production }: EgressTrial): Promise<Finding> {
   const ear = await listen();
   try {
     const here = await hostAddresses(engine, project);
     const addresses = [
       ...here.map((address) => ({ ...address, port: ear.port })),
-      ...(await neighbours(engine, project)),
+      ...(await neighbours(engine, project, production)),
       // By loopback, a container would reach itself.
       ...forbidden.flatMap((each) => (loopback.test(each.host) ? here.map(({ host, what }) => ({ what: `${each.what}, at ${what}`, host, port: each.port })) : [each])),
     ];
@@ -84,14 +86,15 @@ async function hostAddresses(engine: Engine, project: string): Promise<Omit<Addr
   return [...own, ...gateways.filter((host) => /^[\d.]+$/.test(host) && !own.some((each) => each.host === host)).map((host) => ({ what: "this host by the network's gateway", host }))];
 }
 
-const neighbourShape = z.object({ Name: z.string(), Config: z.object({ ExposedPorts: z.record(z.string(), z.unknown()).nullish() }), NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }) });
+const neighbourShape = z.object({ Name: z.string(), Config: z.object({ Labels: z.record(z.string(), z.string()).nullish(), ExposedPorts: z.record(z.string(), z.unknown()).nullish() }), NetworkSettings: z.object({ Networks: z.record(z.string(), z.object({ IPAddress: z.string() })) }) });
 
 /** Containers of others that run on the engine, by the ports that they expose. */
-async function neighbours(engine: Engine, project: string): Promise<Address[]> {
+async function neighbours(engine: Engine, project: string, production: string | undefined): Promise<Address[]> {
   const ids = lines(await engine.run("ps", "--quiet"));
   const answers = await Promise.allSettled(ids.map((id) => engine.run("inspect", "--type", "container", id)));
   const found = answers.flatMap((answer) => (answer.status === "fulfilled" ? z.array(neighbourShape).parse(JSON.parse(answer.value)) : []));
-  return found.flatMap(({ Name: name, Config: config, NetworkSettings: { Networks: networks } }): Address[] => {
+  const isFirst = ({ Config: { Labels: labels } }: (typeof found)[number]): number => (labels?.["com.docker.compose.project"] === production ? 1 : 0);
+  return found.sort((a, b) => isFirst(b) - isFirst(a)).flatMap(({ Name: name, Config: config, NetworkSettings: { Networks: networks } }): Address[] => {
     if (networks[project] !== undefined) return [];
     const ports = Object.keys(config.ExposedPorts ?? {}).filter((port) => port.endsWith("/tcp")).map((port) => Number.parseInt(port, 10));
     return Object.values(networks).filter(({ IPAddress: host }) => host !== "").flatMap(({ IPAddress: host }) => ports.map((port) => ({ what: `the container ${name.slice(1)}`, host, port })));
@@ -107,8 +110,8 @@ else exit 3; fi
 while [ $# -gt 1 ]; do (open "$1" "$2" </dev/null >/dev/null 2>&1 && echo "open $1 $2") & shift 2; done
 wait`;
 
-/** @returns undefined if there is nothing to try it with */
-async function reachable(engine: Engine, from: string, addresses: readonly Address[]): Promise<ReadonlySet<string> | undefined> {
+/** Which of the addresses open, as `host port`. @returns undefined if there is nothing to try it with */
+export async function reachable(engine: Engine, from: string, addresses: readonly Pick<Address, "host" | "port">[]): Promise<ReadonlySet<string> | undefined> {
   const said = await engine.run("exec", from, "sh", "-c", trial, "trial", ...addresses.flatMap(({ host, port }) => [host, String(port)])).catch(() => undefined);
   return said === undefined ? undefined : new Set(lines(said).map((line) => line.replace(/^open /, "")));
 }

@@ -42,8 +42,14 @@ export function describeCheck(check: Check, inputs: ReadonlyMap<string, string>)
 }
 
 export function commandLine({ argv }: Command, inputs: ReadonlyMap<string, string>): string {
-  return argv.map((words) => words.map((word) => shellWord(fillIn(word, inputs))).join(" ")).join(" | ");
+  return argv.map((words) => words.map((word) => typed(fillIn(word, inputs))).join(" ")).join(" | ");
 }
+
+/** An option is one, and needs no quotes as a value that looks like one does. */
+const typed = (word: string): string => (/^-[\w./:=@%+-]*$/.test(word) ? word : shellWord(word));
+
+/** Of an answer, so many characters are quoted. */
+const longestSeen = 200;
 
 async function askCommand(check: CommandCheck, execution: Execution): Promise<CheckResult> {
   const fill = (text: string): string => fillIn(text, execution.inputs);
@@ -60,7 +66,7 @@ async function askCommand(check: CommandCheck, execution: Execution): Promise<Ch
     if (exit !== check.exit) return no(error.message);
   }
   if (exit !== check.exit) return no(`it exited with ${exit}, but must with ${check.exit}`);
-  const seen = shown === "" ? "" : `: ${shown}`;
+  const seen = shown === "" ? "" : `: ${shown.length > longestSeen ? `${shown.slice(0, longestSeen)}…` : shown}`;
   const { equals, matches, contains, same } = check.stdout;
   if (equals !== undefined && stdout !== fill(equals).trim()) return no(`it does not answer ${JSON.stringify(fill(equals))}${seen}`);
   if (matches !== undefined && !matches.test(stdout)) return no(`its answer does not match ${matches.source}${seen}`);

@@ -30,7 +30,8 @@ export function renderChecklist(runbook: Runbook, { inputs, entries = [] }: Chec
 }
 
 function shown(runbook: Runbook, inputs: ReadonlyMap<string, string>): Map<string, string> {
-  return new Map([...inputs].map(([name, value]) => [name, runbook.inputs.get(name)?.secret === true ? `<${name}>` : value]));
+  const secrets = [...runbook.inputs.values()].filter(({ secret }) => secret).map(({ name }) => [name, `<${name}>`] as const);
+  return new Map([...inputs, ...secrets]);
 }
 
 function stepLines(step: RunbookStep, number: number, values: ReadonlyMap<string, string>, entries: readonly JournalEntry[]): string[] {
@@ -90,7 +91,7 @@ function checkLine(check: Check, values: ReadonlyMap<string, string>): string {
 
 function answer({ stdout: { equals, matches, contains, same } }: Extract<Check, { kind: "command" }>, values: ReadonlyMap<string, string>): string[] {
   return [
-    ...(equals === undefined ? [] : [`says \`${fillIn(equals, values)}\``]),
+    ...(equals === undefined ? [] : [equals === "" ? "says nothing" : `says \`${fillIn(equals, values)}\``]),
     ...(matches === undefined ? [] : [`says something that matches \`${matches.source}\``]),
     ...(contains === undefined ? [] : [`says \`${fillIn(contains, values)}\` somewhere`]),
     ...(same === undefined ? [] : [`says the same as ${inline(same, values)}`]),

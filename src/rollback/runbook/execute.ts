@@ -33,7 +33,7 @@ export interface Written {
   readonly writesRows: boolean;
 }
 
-const shownLines = 12;
+const shownLines = 60;
 
 /**
  * Runs one command, or several joined by pipes, each of which must exit with 0.

@@ -4,6 +4,7 @@ import type { Runbook } from "./runbook.ts";
 interface Skeleton {
   readonly input: string;
   readonly look: string;
+  readonly lookAfter: string;
   readonly act: string;
   readonly after: string;
   readonly undo: string;
@@ -15,6 +16,7 @@ const database: Skeleton = {
     description: Name of the database that is made beside the live one.
     default: rescue`,
   look: "[holdfast, backup, verify, latest, --level, hash]",
+  lookAfter: "[holdfast, backup, show, latest]",
   act: '[holdfast, restore, latest, --into, "{{copy}}", --reason, rehearsing a runbook]',
   after: `- run: [psql, --no-psqlrc, -v, ON_ERROR_STOP=1, -At, --dbname, "{{copy}}"]
     stdin: SELECT 'there'
@@ -31,7 +33,8 @@ const compose: Skeleton = {
   file:
     type: path
     description: Its Compose file.`,
-  look: '[docker, compose, --project-name, "{{project}}", --file, "{{file}}", config, --quiet]',
+  look: '[docker, compose, --project-name, "{{project}}", --file, "{{file}}", ps]',
+  lookAfter: '[docker, compose, --project-name, "{{project}}", --file, "{{file}}", config, --quiet]',
   act: '[docker, compose, --project-name, "{{project}}", --file, "{{file}}", up, --detach, --wait, --pull, never]',
   after: `- run: [docker, compose, --project-name, "{{project}}", --file, "{{file}}", ps, --quiet, --status, running]
     stdout: { matches: "[0-9a-f]" }
@@ -56,6 +59,7 @@ const kubernetes: Skeleton = {
     type: integer
     description: Revision that runs now, to come back to.`,
   look: '[kubectl, --context, "{{context}}", --namespace, "{{namespace}}", rollout, history, "deployment/{{deployment}}", "--revision={{revision}}"]',
+  lookAfter: '[kubectl, --context, "{{context}}", --namespace, "{{namespace}}", get, "deployment/{{deployment}}"]',
   act: '[kubectl, --context, "{{context}}", --namespace, "{{namespace}}", rollout, undo, "deployment/{{deployment}}", "--to-revision={{revision}}"]',
   after: `- run: [kubectl, --context, "{{context}}", --namespace, "{{namespace}}", rollout, status, "deployment/{{deployment}}", --timeout=2m]`,
   undo: ' [kubectl, --context, "{{context}}", --namespace, "{{namespace}}", rollout, undo, "deployment/{{deployment}}", "--to-revision={{current}}"]',
@@ -65,7 +69,7 @@ const skeletons: Readonly<Record<Runbook["platform"], Skeleton>> = { compose, ku
 
 /** @param today - the date of its first review */
 export function runbookSkeleton(id: string, platform: Runbook["platform"], owner: string, today: Date): string {
-  const { input, look, act, after, undo } = skeletons[platform];
+  const { input, look, lookAfter, act, after, undo } = skeletons[platform];
   return `---
 # What this is, for the list of runbooks. \`holdfast runbook check\` says when the review is older than half a year.
 id: ${id}
@@ -95,6 +99,9 @@ Say what should be seen here, and what to do if it is not.
 id: look
 # A list of words, never a line for a shell. \`holdfast\` is this very holdfast.
 run: ${look}
+# What must hold afterwards; also \`before\`.
+after:
+  - run: ${lookAfter}
 # It may be done again after an interruption, because:
 repeatable: it only reads
 # How it is taken back: a command, { none: REASON }, or nothing, for a step that changes nothing.

@@ -45,6 +45,10 @@ test("rows that came with numbers of their own count as far as they show", async
   expect(await loss("CREATE TABLE a (id serial); INSERT INTO a SELECT FROM generate_series(1, 9);", "INSERT INTO a VALUES (-1), (-2), (-3);")).toEqual([{ table: "public.a", inserted: 3, difference: 3, by: "sequence" }]);
 });
 
+test("of a sequence that had not begun, the first number counts as added", async () => {
+  expect(await loss("CREATE TABLE a (id serial); INSERT INTO a VALUES (-5);", "DELETE FROM a; INSERT INTO a DEFAULT VALUES;")).toEqual([{ table: "public.a", inserted: 1, difference: 0, by: "sequence" }]);
+});
+
 test("numbers that were set back or go round are not trusted", async () => {
   const before = "CREATE TABLE a (id serial); INSERT INTO a SELECT FROM generate_series(1, 5); CREATE TABLE b (id int GENERATED ALWAYS AS IDENTITY (CYCLE)); INSERT INTO b DEFAULT VALUES;";
   expect(await loss(before, "TRUNCATE a RESTART IDENTITY; INSERT INTO a DEFAULT VALUES; INSERT INTO a DEFAULT VALUES; INSERT INTO b DEFAULT VALUES;")).toEqual([

@@ -23,7 +23,8 @@ export interface Expected {
   readonly target: PlatformState;
   /** Hash of each target service; empty where its configuration cannot be made again. */
   readonly hashes: ReadonlyMap<string, string>;
-  readonly nowHashes?: ReadonlyMap<string, string> | undefined;
+  /** Hash of each service of `now` as an undo makes it, which counts as well as the recorded one. */
+  readonly nowHashes: ReadonlyMap<string, string>;
 }
 
 export const workloadOf = (state: PlatformState, name: string): WorkloadState | undefined => state.workloads.find((workload) => workload.name === name);
@@ -35,7 +36,7 @@ export const isTarget = (container: Container, { target, hashes }: Pick<Expected
 
 function isNow(container: Container, { now, nowHashes }: Expected): boolean {
   const workload = workloadOf(now, container.service);
-  return workload !== undefined && runs(container, workload) && [...serviceRecord(workload.resolved).hashes, nowHashes?.get(container.service)].includes(container.configHash);
+  return workload !== undefined && runs(container, workload) && [...serviceRecord(workload.resolved).hashes, nowHashes.get(container.service)].includes(container.configHash);
 }
 
 /** @returns what somebody else changed since the plan was made, in sentences */
@@ -77,8 +78,6 @@ const attempts = 3;
 export interface BringUp {
   readonly target: PlatformState;
   readonly now: PlatformState;
-  /** Hashes that containers of `now` may carry beyond the recorded ones: where a rollback made them. */
-  readonly nowHashes?: ReadonlyMap<string, string>;
   /** False: the containers are made and not started, because the writers are to stay stopped. */
   readonly start: boolean;
   /** An earlier run began this and was killed. */
@@ -88,10 +87,12 @@ export interface BringUp {
   readonly begin: () => Promise<void>;
 }
 
-export async function bringUp(site: Site, { target, now, nowHashes, start, resumed, signal, begin }: BringUp): Promise<{ readonly rotated: readonly string[] }> {
+export async function bringUp(site: Site, { target, now, start, resumed, signal, begin }: BringUp): Promise<{ readonly rotated: readonly string[] }> {
   const { docker, settings } = site;
-  const { model, hashes, missing, rotated, containers } = await planned(site, target, signal);
+  const today = await resolveModel(docker, signal);
+  const { model, hashes, missing, rotated, containers } = await planned(site, target, signal, today);
   if (missing.length > 0) throw unknownValues(missing, docker.envFiles);
+  const { hashes: nowHashes } = await planned(site, now, signal, today);
   refuseChanges(changesBy(containers, { now, nowHashes, target, hashes }, resumed), settings.project);
   await begin();
   const names = target.workloads.map(({ name }) => name);

@@ -31,8 +31,8 @@ export function slowHash(project: string): Hash {
 const secretName = /pass|pwd|secret|token|key|cred|dsn|auth|priv|salt|session|cookie|cert|sign|hash|seed|pepper|otp|bearer|jwt|webhook|license|(?:^|[_.-])pin(?:$|[_.-])/i;
 const plainWord = /^(?:true|false|yes|no|on|off|null|)$/i;
 const simple = /^[A-Za-z0-9 _.,:/@+-]{1,64}$/;
-/** Letters and digits mixed in one long run, and UUIDs: what providers give out as keys. */
-const keyLike = /(?=[A-Za-z0-9]*[0-9])(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{16,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
+/** Long runs with digits among the letters, and UUIDs: what providers give out as keys. */
+const keyLike = /(?=[A-Za-z]*[0-9])[A-Za-z0-9]{16,}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
 const loginInUrl = /:\/\/[^/\s]*@/;
 
 /** Whether a value of that name may be kept in clear. */
@@ -43,7 +43,8 @@ export function surelyNoSecret(name: string, value: string): boolean {
 
 /** Whether an argument may be kept in clear, after the argument before it. */
 function argumentIsClear(argument: string, before: string | undefined): boolean {
-  if (secretName.test(argument) || keyLike.test(argument) || loginInUrl.test(argument)) return false;
+  if (keyLike.test(argument) || loginInUrl.test(argument) || isConcealed(argument)) return false;
+  if (secretName.test(argument) && !/^--[a-z][a-z-]*$/.test(argument)) return false;
   if (before?.startsWith("-") === true && !before.includes("=") && (secretName.test(before) || /^-[apuPU]$/.test(before))) return /^\d{1,5}$/.test(argument);
   return !/^-p\D/.test(argument);
 }

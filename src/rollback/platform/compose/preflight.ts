@@ -106,7 +106,8 @@ function configurationFindings(target: PlatformState): Found {
 async function valueFindings(site: Site, target: PlatformState, now: PlatformState, today: Model, signal: AbortSignal): Promise<Found> {
   const base = { id: "secrets", title: "the values that are known by their hash are still there" };
   const { missing, rotated, hashes, containers } = await planned(site, target, signal, today);
-  const changed = missing.length > 0 ? [] : changesBy(containers, { now, target, hashes }, false);
+  const { hashes: nowHashes } = await planned(site, now, signal, today);
+  const changed = missing.length > 0 ? [] : changesBy(containers, { now, nowHashes, target, hashes }, false);
   return [
     missing.length > 0
       ? { ...base, outcome: "blocked", detail: `nothing of today has: ${missing.join(", ")}`, hint: formerValueHint(site.docker.envFiles) }

@@ -21,8 +21,9 @@ export function stopWriters(site: Site, now: PlatformState): RollbackStep {
     title: `stop the services ${names.join(", ")} of project ${settings.project}`,
     isDone: async ({ signal }) => (await containersNamed(site, names, signal)).every(({ running }) => !running),
     perform: async ({ signal }) => {
-      const found = await containersNamed(site, names, signal);
-      refuseChanges(changesBy(found, { now, target: now, hashes: new Map() }, false), settings.project);
+      const { containers, hashes } = await planned(site, now, signal);
+      const found = containers.filter(({ service }) => names.includes(service));
+      refuseChanges(changesBy(found, { now, nowHashes: hashes, target: now, hashes }, false), settings.project);
       const running = found.filter((one) => one.running);
       await docker.compose(["stop", ...names], { signal, failure: "rollback-failed" });
       const still = (await containersNamed(site, names, signal)).filter((one) => one.running);
@@ -31,8 +32,8 @@ export function stopWriters(site: Site, now: PlatformState): RollbackStep {
     },
     undo: async ({ signal }) => {
       const ran = now.workloads.flatMap(({ resolved }) => serviceRecord(resolved).running);
-      const found = await containersNamed(site, names, signal);
-      refuseChanges(changesBy(found, { now, target: now, hashes: new Map() }, true), settings.project);
+      const { containers: found, hashes } = await planned(site, now, signal);
+      refuseChanges(changesBy(found, { now, nowHashes: hashes, target: now, hashes }, true), settings.project);
       const gone = ran.filter((name) => !found.some((one) => one.name === name));
       if (gone.length > 0) await bringUp(site, { target: now, now, start: false, resumed: true, signal, begin: () => Promise.resolve() });
       const stopped = (await containersNamed(site, names, signal)).filter(({ name, running }) => !running && ran.includes(name));
@@ -61,8 +62,7 @@ export function startTarget(site: Site, target: PlatformState, now: PlatformStat
     undo: async (run) => {
       // Where the writers had been stopped before, they stay stopped: the undo of that step starts them, after the database's.
       const stopped = run.facts.get(maintenance)?.["by"] === "compose";
-      const { hashes: nowHashes } = await planned(site, target, run.signal);
-      await bringUp(site, { target: now, now: target, nowHashes, start: !stopped, resumed: true, signal: run.signal, begin: () => Promise.resolve() });
+      await bringUp(site, { target: now, now: target, start: !stopped, resumed: true, signal: run.signal, begin: () => Promise.resolve() });
       return { by: "compose", started: !stopped, services: namesOf(now).join(", ") };
     },
   };

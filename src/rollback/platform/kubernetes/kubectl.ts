@@ -11,6 +11,8 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** In place of the configured one. */
   readonly namespace?: string;
+  /** What kubectl reads as `--filename -`. */
+  readonly input?: string;
 }
 
 export interface Kubectl {
@@ -28,12 +30,12 @@ const forCredentials = /^(?:AWS|GOOGLE|CLOUDSDK|AZURE|AAD|OIDC)_[A-Z0-9_]+$|^(?:
 
 export function kubectlOf({ context, namespace, kubeconfig }: KubernetesSettings): Kubectl {
   const file = kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig];
-  const run: Kubectl["run"] = async (args, { signal, timeoutMs, namespace: other }) => {
+  const run: Kubectl["run"] = async (args, { signal, timeoutMs, namespace: other, input }) => {
     const limit = timeoutMs === undefined ? [`--request-timeout=${answerMs / 1000}s`] : [];
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => forCredentials.test(name)));
     const where = ["--context", context, "--namespace", other ?? namespace, ...file];
     // Discovery and logging in come before the request that has the limit.
-    const { stdout } = await runTool(["kubectl"], [...where, ...limit, ...args], { signal, env, timeout: (timeoutMs ?? answerMs) + answerMs });
+    const { stdout } = await runTool(["kubectl"], [...where, ...limit, ...args], { signal, env, timeout: (timeoutMs ?? answerMs) + answerMs, ...(input !== undefined && { input }) });
     return stdout;
   };
   return {
