@@ -30,7 +30,7 @@ export const workloadShape = z.strictObject({
   /** Whether the platform itself can see that it works: a Compose health check, a readiness probe. */
   healthChecked: z.boolean(),
   /**
-   * The workload as it was resolved, to be made again: a Compose service (its secret values replaced by `sha256:…`), or the pod
+   * The workload as it was resolved, to be made again: a Compose service (its secret values replaced by `scrypt:…`), or the pod
    * template of a workload (which names secrets and holds none; literal values of variables that look secret are hashed too).
    */
   resolved: z.record(z.string(), z.unknown()),
