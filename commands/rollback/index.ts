@@ -2,12 +2,17 @@ import * as Flags from "@oclif/core/flags";
 
 import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import { runRollback } from "../../src/app/rollback/run-rollback.ts";
+import type { RunbookRunResult } from "../../src/app/runbook/execute-runbook.ts";
+import { runRunbook } from "../../src/app/runbook/run-runbook.ts";
 import { askForName } from "../../src/cli/ask.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, drainFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { readPlanFile } from "../../src/cli/plan-file.ts";
 import { planFlags, planOptions } from "../../src/cli/rollback-flags.ts";
 import { renderPlan, renderRollback } from "../../src/cli/rollback-view.ts";
+import { thisHoldfast } from "../../src/cli/itself.ts";
+import { runbookQuestions } from "../../src/cli/runbook-questions.ts";
+import { parseInputs, renderRunbookRun } from "../../src/cli/runbook-view.ts";
 
 export default class Rollback extends BaseCommand {
   static override summary = "Roll a release back, database included, and observe that it came out as planned";
@@ -16,22 +21,34 @@ export default class Rollback extends BaseCommand {
     "<%= config.bin %> rollback",
     "<%= config.bin %> rollback --to 1.4.1 --confirm ehr --reason 'bad migration'",
     "<%= config.bin %> rollback --plan plan.json --confirm ehr",
+    "<%= config.bin %> rollback --runbook dropped-table --input table=public.visits --confirm dropped-table",
   ];
 
   static override flags = {
     database: databaseFlag,
     ...planFlags,
     plan: Flags.string({ summary: "a plan that `rollback plan` made", helpValue: "FILE", exclusive: ["to", "strategy", "accept-incompatible", "skip-safety-backup"] }),
-    confirm: Flags.string({ summary: "the name of the place that is rolled back, typed out: the Compose project, the namespace, or the database", helpValue: "NAME" }),
+    confirm: Flags.string({ summary: "the name of the place that is rolled back, typed out: the Compose project, the namespace, or the database; with --runbook its id", helpValue: "NAME" }),
+    runbook: Flags.string({ summary: "execute this runbook, step by step", helpValue: "ID|FILE", env: "HOLDFAST_RUNBOOK", exclusive: ["to", "plan", "strategy", "platform", "down-file", "accept-incompatible", "skip-safety-backup"] }),
+    input: Flags.string({ summary: "an input of the runbook; @FILE reads it from a file, as every secret must be", helpValue: "NAME=VALUE", multiple: true, dependsOn: ["runbook"] }),
+    "yes-step": Flags.string({ summary: "agree beforehand to a step of the runbook that wants to be confirmed", helpValue: "STEP", multiple: true, dependsOn: ["runbook"] }),
     drain: drainFlag,
     reason: reasonFlag,
   };
 
   protected override readonly leftBehind = ["The rollback stopped in the middle: go on with `holdfast rollback resume`, or go back with `holdfast rollback abort`."];
 
-  async run(): Promise<RollbackResult> {
+  async run(): Promise<RollbackResult | RunbookRunResult> {
     const { flags } = await this.parse(Rollback);
     const context = await this.context(flags);
+    if (flags.runbook !== undefined) {
+      const run = await runRunbook(context, {
+        database: flags.database, runbook: flags.runbook, inputs: await parseInputs(flags.input ?? []), self: thisHoldfast(), reason: flags.reason,
+        confirm: flags.confirm, yesSteps: flags["yes-step"] ?? [], ask: runbookQuestions(context.signal, this.jsonEnabled()),
+      });
+      this.print(renderRunbookRun(run));
+      return run;
+    }
     const plan = flags.plan === undefined ? undefined : await readPlanFile(flags.plan);
     const ask = flags.confirm === undefined ? askForName(context.signal, renderPlan, this.jsonEnabled()) : undefined;
     const result = await runRollback(context, { database: flags.database, ...planOptions(flags), plan, confirm: flags.confirm, ask, drainMs: flags.drain * 1000, reason: flags.reason });

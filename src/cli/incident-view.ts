@@ -1,6 +1,6 @@
 /** An incident as `--json` shows it, as a row and as a page for people. */
 import { type Incident, type IncidentRecord, nameOf } from "../rollback/incident/incident.ts";
-import { describe } from "../rollback/incident/report.ts";
+import { describe, inOrder } from "../rollback/incident/report.ts";
 import { formatInstant, printable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
@@ -67,6 +67,6 @@ export function renderIncident(incident: Incident): string {
     ...problems.map((problem) => ["UNTRUSTED", problem] as const),
   ];
   const page = facts.map(([name, value]) => `${name.padEnd(14)}${printable(value).replaceAll("\n", `\n${" ".repeat(14)}`)}`).join("\n");
-  const rows = records.map((record) => [formatInstant(record.at), nameOf(record.by), printable(describe(record)).replaceAll("\n", " ")]);
+  const rows = inOrder(records).map((record) => [formatInstant(record.at), nameOf(record.by), printable(describe(record)).replaceAll("\n", " ")]);
   return `${page}\n\n${renderTable(["when", "who", "what"], rows)}`;
 }

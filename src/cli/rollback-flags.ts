@@ -15,6 +15,12 @@ export const planFlags = {
   "skip-safety-backup": Flags.string({ summary: "do not back up the state that is left, and why", helpValue: "REASON" }),
 };
 
+/** For the execution of a runbook that goes on, or back. */
+export const runbookFlags = {
+  input: Flags.string({ summary: "a secret input of the runbook, which is not written down", helpValue: "NAME=@FILE", multiple: true }),
+  "yes-step": Flags.string({ summary: "agree beforehand to a step of the runbook that wants to be confirmed", helpValue: "STEP", multiple: true }),
+};
+
 interface PlanFlags {
   readonly to?: string | undefined;
   readonly platform?: PlanOptions["platform"];

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
 
+import { gitopsFinding } from "../../src/rollback/platform/kubernetes/gitops.ts";
+import { kubectlOf } from "../../src/rollback/platform/kubernetes/kubectl.ts";
+import { findWorkload } from "../../src/rollback/platform/kubernetes/workload.ts";
 import type { Manifest } from "../harness/kubernetes.ts";
 import { job } from "../harness/kubernetes.ts";
 import { finding, scene, signal, workload } from "./rollback-scene.ts";
@@ -92,10 +95,11 @@ function definition(plural: string, kind: string, group: string): Manifest {
 }
 
 test("a workload that Argo CD, Flux or an operator keeps is not rolled back, unless that rests", async () => {
-  const { capture, release, apply, platform, kubectl, name } = await scene(["deployment/app"]);
+  const { capture, release, apply, platform, settings, kubectl, name } = await scene(["deployment/app"]);
   await release(workload("Deployment", "app", app1));
   const target = await capture();
-  const gitops = async () => finding(await platform.preflight(target, await capture(), signal), "gitops");
+  const cluster = kubectlOf(settings);
+  const gitops = async () => gitopsFinding(cluster, [(await findWorkload(cluster, { kind: "deployment", name: "app" }, signal))!], signal);
   const mark = async (...marks: [verb: "label" | "annotate", mark: string][]) => {
     for (const [verb, text] of marks) await kubectl(verb, "--overwrite", "deployment/app", text);
   };
@@ -103,6 +107,7 @@ test("a workload that Argo CD, Flux or an operator keeps is not rolled back, unl
 
   await mark(["annotate", `argocd.argoproj.io/tracking-id=${name}_ehr:apps/Deployment:${name}/app`]);
   const argo = await gitops();
+  expect(finding(await platform.preflight(target, target, signal), "gitops")).toEqual(argo);
   expect([argo.outcome, argo.detail]).toEqual(["blocked", `Argo CD (application ${name}_ehr) keeps deployment app`]);
   expect(argo.hint).toContain("Suspend it with `argocd app set ehr --sync-policy none`.");
   await apply(definition("applications", "Application", "argoproj.io"), definition("kustomizations", "Kustomization", "kustomize.toolkit.fluxcd.io"), definition("helmreleases", "HelmRelease", "helm.toolkit.fluxcd.io"));

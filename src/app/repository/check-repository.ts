@@ -29,7 +29,7 @@ const atOnce = 16;
 
 const steps: readonly Step[] = [
   { id: "inventory", title: "list the repository" },
-  { id: "history", title: "check the timeline, drills, checkpoints and incidents" },
+  { id: "history", title: "check timeline, drills, checkpoints and incidents" },
   { id: "backups", title: "check backups" },
   { id: "garbage", title: "look for leftovers" },
 ];

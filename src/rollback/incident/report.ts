@@ -20,7 +20,7 @@ ${story(incident)}
 
 ## Timeline
 
-${markdownTable(["when", "who", "what"], incident.records.map((record) => [formatInstant(record.at), nameOf(record.by), describe(record)]))}
+${markdownTable(["when", "who", "what"], inOrder(incident.records).map((record) => [formatInstant(record.at), nameOf(record.by), describe(record)]))}
 ## Impact
 
 ${impact(incident)}
@@ -65,6 +65,11 @@ function story({ database, opened, outcome, closed }: Incident): Markdown {
   return markdown`On ${formatInstant(opened.at)} ${what} for ${database} by ${nameOf(opened.by)}: ${opened.title}.${before}${way}${end}${closing}`;
 }
 
+/** By when it happened: what a run did is often said after the notes that were taken meanwhile. */
+export function inOrder(records: readonly IncidentRecord[]): IncidentRecord[] {
+  return records.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}
+
 /** One record in a line. */
 export function describe(record: IncidentRecord): string {
   switch (record.kind) {
@@ -105,7 +110,7 @@ function lossText({ loss, snapshotAt, backup }: PlanSummary): string {
   return loss.data ? `what was written in the ${formatDuration(loss.minutes * 60)} since the snapshot of ${formatInstant(snapshotAt)} (backup ${backup})` : "nothing is lost";
 }
 
-const knownBy: Readonly<Record<TableLoss["by"], string>> = { sequence: "rows beyond the sequence's value in the snapshot", count: "numbers of rows compared", gone: "the table is gone", new: "the table is new", "not-counted": "not counted" };
+const knownBy: Readonly<Record<TableLoss["by"], string>> = { sequence: "rows beyond the sequence's value in the snapshot", count: "numbers of rows compared", gone: "the table is gone", new: "the table is new", "not-counted": "it was locked, unreadable or too large" };
 
 function planAndOutcome({ opened, outcome, records }: Incident): Markdown {
   const plan = opened?.plan;

@@ -61,7 +61,7 @@ export async function modelOf(docker: Docker, state: PlatformState, today: Model
   const services: Record<string, Service> = { ...today.services };
   for (const workload of state.workloads) {
     const own = containers.filter(({ service }) => service === workload.name);
-    const revealed = reveal(withoutRecord(workload.resolved), (path) => candidatesFor(path, workload.name, today, own, containers, kept), hash);
+    const revealed = reveal(withoutRecord(workload.resolved), (path) => candidatesFor(path, workload.name, today, own, kept), hash);
     for (const { path, name } of revealed.missing.map((each) => ({ path: each, name: each.split(".").at(-1) ?? each }))) {
       const current = at(today.services[workload.name], path.split("."));
       if (path.startsWith("environment.") && typeof current === "string" && isCredential(name, current)) {
@@ -112,13 +112,14 @@ function valuesOf(container: Container, name: string | undefined): string[] {
   });
 }
 
-function* candidatesFor(path: readonly string[], service: string, today: Model, own: readonly Container[], all: readonly Container[], kept: readonly string[]): Generator<string> {
+function* candidatesFor(path: readonly string[], service: string, today: Model, own: readonly Container[], kept: readonly string[]): Generator<string> {
   const seen = new Set<string>();
   const fresh = (values: readonly string[]) => values.filter((value) => !seen.has(value) && seen.add(value));
   const name = path.at(-1);
   const here = at(today.services[service], path);
   if (typeof here === "string") yield* fresh([here]);
-  if (path[0] === "environment") for (const container of [...own, ...all]) yield* fresh(valuesOf(container, name));
+  // Of its own containers only: an old container of another service may hold what was revoked since.
+  if (path[0] === "environment") for (const container of own) yield* fresh(valuesOf(container, name));
   for (const other of Object.values(today.services)) {
     const there = at(other, path);
     if (typeof there === "string") yield* fresh([there]);

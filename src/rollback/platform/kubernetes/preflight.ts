@@ -29,29 +29,36 @@ export async function preflight(kubectl: Kubectl, target: PlatformState, now: Pl
 
 async function look(kubectl: Kubectl, target: PlatformState, now: PlatformState, signal: AbortSignal): Promise<PreflightFinding[]> {
   const wanted = target.workloads.map(recorded);
-  const permissions = await permissionsFinding(kubectl, wanted, signal);
   const candidates: Candidate[] = [];
   const missing: string[] = [];
   for (const to of wanted) {
-    // What may not be looked at stands among the permissions.
+    // What may not be looked at is told by the permissions.
     const live = await allowed(findWorkload(kubectl, to, signal));
     if (live === "forbidden") continue;
     if (live === undefined) missing.push(inWords(to));
     else candidates.push({ to, live, held: await held(kubectl, live, signal) });
   }
   const live = candidates.map((candidate) => candidate.live);
+  const [permissions, gitops, autoscaler, budget, jobs, settings] = await Promise.all([
+    permissionsFinding(kubectl, wanted, signal),
+    gitopsFinding(kubectl, live, signal),
+    autoscalerFinding(kubectl, wanted, signal),
+    budgetFinding(kubectl, live, signal),
+    jobsFinding(kubectl, signal),
+    settingsFinding(kubectl, target, wanted, signal),
+  ]);
   return [
     workloadsFinding(candidates, missing, target, now),
     permissions,
     revisionFinding(candidates),
-    await gitopsFinding(kubectl, live, signal),
+    gitops,
     pausedFinding(live),
     updatesFinding(live),
-    await autoscalerFinding(kubectl, wanted, signal),
-    await budgetFinding(kubectl, live, signal),
+    autoscaler,
+    budget,
     healthFinding(wanted),
-    await jobsFinding(kubectl, signal),
-    await settingsFinding(kubectl, target, wanted, signal),
+    jobs,
+    settings,
     imagesFinding(wanted),
   ];
 }

@@ -3,7 +3,7 @@ import { redact } from "../../../process/redact.ts";
 import { keyedSha256 } from "./json.ts";
 
 const secretName =
-  /pass(?:wo?r?d|wd|phrase|code)|(?:^|[_.-])(?:pass|pwd|pat|pin|dsn|cookie|session|signature|cert|salt|pepper|jwt)(?:$|[_.-])|secret|token|credential|private|auth(?!or)|key$|key[_.-]|conn(?:ection)?_?str|database_?url/i;
+  /pass(?:wo?r?d|wd|phrase|code|$|[_.-])|(?:^|[_.-])(?:pwd|pat|pin|dsn|cookie|session|signature|cert|salt|pepper|jwt)(?:$|[_.-])|secret|token|credential|private|auth(?!or(?!iz))|key$|key[_.-]|conn(?:ection)?_?str|database_?url/i;
 /** Long, unbroken, of letters and digits: what generators of keys make. */
 const generated = /(?=[\w+/=-]*[0-9])(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}/;
 const assignment = /([\w.-]+)\s*=\s*["']?([^\s"';&]+)/g;
