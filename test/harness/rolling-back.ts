@@ -1,7 +1,7 @@
 /** Rollbacks of the application under Compose, by the command line and by processes that are killed. */
 import { execa } from "execa";
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
@@ -29,6 +29,8 @@ export async function rollingBack(): Promise<RollingBack> {
     HOLDFAST_ROLLBACK_COMPOSE_SERVICES: services.join(","),
     HOLDFAST_ROLLBACK_HEALTH_URL: app.healthUrl,
     HOLDFAST_ROLLBACK_HEALTH_TIMEOUT: "60s",
+    // The plugins of the engine's client lie in the home folder, which is another one here.
+    DOCKER_CONFIG: process.env["DOCKER_CONFIG"] ?? join(homedir(), ".docker"),
   });
   await here.ok("repository", "init");
   return {

@@ -29,7 +29,7 @@ function memory(entries: JournalEntry[] = []): Journal & { readonly entries: Jou
     id: "runbook-ehr-20261122T030000Z-0000",
     entries,
     append: (note: JournalNote) => {
-      entries.push({ ...note, run: "runbook-ehr-20261122T030000Z-0000", sequence: entries.length + 1, previous: null, at: "2026-11-22T03:00:00.000Z", by: { user: "responder", host: "here", operator: null, pid: 1 } } as JournalEntry);
+      entries.push({ ...note, run: "runbook-ehr-20261122T030000Z-0000", sequence: entries.length + 1, previous: null, at: "2026-11-22T03:00:00.000Z", by: { user: "responder", host: "here", operator: null, pid: 1 } });
       return Promise.resolve();
     },
   };
@@ -200,7 +200,7 @@ test("an HTTP check is asked until it held so often in a row, within its time", 
     response.statusCode = asked === 2 ? 503 : 200;
     response.end(JSON.stringify({ status: asked < 3 ? "starting" : "healthy" }));
   }).listen(0, "127.0.0.1");
-  onTestFinished(() => new Promise((resolve) => { server.close(resolve); }));
+  onTestFinished(() => { server.close(); });
   await new Promise((resolve) => { server.once("listening", resolve); });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/health`;
   const step = (more: string) => prepare(head() + block("health", `run: ["true"]\nafter:\n  - { http: "${url}", expect: { status: healthy }, ${more} }\nundo: nothing`));
@@ -262,7 +262,7 @@ test.each([
 });
 
 test("what is missing is named with what it is for, and a secret with how to give it", () => {
-  expect(() => resolveInputs(parsed(typed), new Map())).toThrowError(expect.objectContaining({ code: "usage", message: "inputs are missing: must, pass", hints: ["Give --input must=…: What must be given.", "Give --input pass=@FILE: A password."] }) as Error);
+  expect(() => resolveInputs(parsed(typed), new Map())).toThrow(expect.objectContaining({ code: "usage", message: "inputs are missing: must, pass", hints: ["Give --input must=…: What must be given.", "Give --input pass=@FILE: A password."] }) as Error);
 });
 
 test("a secret is masked wherever it would be shown", async () => {

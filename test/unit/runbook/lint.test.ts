@@ -21,7 +21,7 @@ test("Windows' line ends and a byte order mark are no problem", () => {
 const compose = 'docker, compose, --project-name, "{{project}}", --file, /srv/compose.yaml, ps';
 
 /** What is changed in the sample, and the problems that must be found, each as `line severity rule: message`. */
-const broken: readonly (readonly [title: string, from: string, to: string, ...problems: (string | RegExp)[]])[] = [
+const broken: readonly (readonly [title: string, from: string, to: string, ...problems: readonly (string | RegExp)[]])[] = [
   ["an unknown input", '"{{project}}", --file, /srv/compose.yaml, ps', '"{{projekt}}", --file, /srv/compose.yaml, ps', "30 error unknown-input: step look: there is no input projekt; did you mean project?"],
   ["an unknown input in the prose", "Something is changed.", "Something of {{projects}} is changed.", /^37 error unknown-input: step change: there is no input projects/],
   ["an unknown input in an expectation", "status: healthy", 'status: "{{state}}"', "50 error unknown-input: step change: there is no input state"],
@@ -72,7 +72,7 @@ const broken: readonly (readonly [title: string, from: string, to: string, ...pr
   ["a secret with a default", "secret: true", "secret: true\n    default: geheim", /default must not be given for a secret/],
 ];
 
-test.each(broken)("%s is found, on its line", (_title, from, to, ...problems) => {
+test.each(broken.map(([title, from, to, ...problems]) => ({ title, from, to, problems })))("$title is found, on its line", ({ from, to, problems }) => {
   expect(sample.includes(from)).toBe(true);
   const all = found(sample.replace(from, to));
   expect(all.length, all.join("\n")).toBeGreaterThanOrEqual(problems.length);
