@@ -1,10 +1,11 @@
 /** What running, resuming and aborting a rollback share: the lock, the journal, the incident's record, and the end. */
 import type { Signer } from "../../catalog/signatures.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
-import { HoldfastError, messageOf } from "../../errors.ts";
+import type { HealthSettings } from "../../config/rollback-settings.ts";
+import { messageOf } from "../../errors.ts";
 import type { Server } from "../../postgres/server.ts";
 import { checkHealth } from "../../rollback/health/probe.ts";
-import type { Health } from "../../rollback/health/health.ts";
+import type { JournalEntry } from "../../rollback/journal/journal.ts";
 import { openJournal } from "../../rollback/journal/open-journal.ts";
 import { runSteps } from "../../rollback/journal/run-steps.ts";
 import { stateOf } from "../../rollback/journal/state.ts";
@@ -66,35 +67,41 @@ export async function carryOut(context: Context, workplace: Workplace, carried: 
   const steps = rollbackSteps({ context, workplace, database, id: begun.id, plan: begun.plan, drainMs: begun.drainMs }, settings, platform);
   const journal = await openJournal({ stateDir: config.stateDir, repository: workplace.repository, database: database.name, id: begun.id, clock, actor, signer, reporter });
   // A run that was killed between its last entry and its outcome has nothing left to do but to say so.
-  const over = stateOf(journal.entries).ended;
-  const before = journal.entries.length;
-  const titles = new Map(steps.map(({ id, title }) => [id, title]));
-  if (over === undefined) {
+  if (stateOf(journal.entries).ended === undefined) {
+    const before = journal.entries.length;
+    const ran = (): Promise<void> => record.ran(journal.entries.slice(before), new Map(steps.map(({ id, title }) => [id, title])));
+    const ending = endOf(direction, begun, why);
     try {
-      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock, message: endOf(direction, begun, why).message });
+      if (direction === "abort") await undoSteps(steps, journal, { reporter, signal, clock, message: ending.message });
       else if (direction !== "leave") await runSteps(steps, journal, { reporter, signal, clock });
     } catch (error) {
-      await journal.sync();
-      await record.ran(journal.entries.slice(before), titles);
+      // What ended it is what has to be told; that another run has written there as well comes after.
+      await journal.sync().catch((fork: unknown) => { reporter.emit({ type: "note", level: "warn", message: messageOf(fork) }); });
+      await ran();
       await record.failed(error);
-      throw withState(error, begun);
+      throw error;
     }
-    if (direction !== "abort") await journal.append({ kind: "ended", ...endOf(direction, begun, why) });
+    if (direction !== "abort") await journal.append({ kind: "ended", ...ending });
+    await ran();
   }
   await journal.sync();
-  await record.ran(journal.entries.slice(before), titles);
-  const { ended, facts } = stateOf(journal.entries);
+  return conclude(context, workplace, carried, journal.entries, settings.health);
+}
+
+/** Writes down how it ended, with what the journal says. */
+async function conclude({ clock, signal, actor, version }: Context, { repository }: Workplace, { database, begun, planSha256, signer, record }: Carried, entries: readonly JournalEntry[], settings: HealthSettings | undefined): Promise<RollbackResult> {
+  const { ended, facts } = stateOf(entries);
   if (ended === undefined) throw new Error("the journal did not end");
   const { message } = ended;
   const outcome = outcomes[ended.outcome];
-  const { health } = settings;
-  const healthAfter = health === undefined ? null : await askedOnce(() => checkHealth(health, { release: begun.plan.to, clock, signal }));
+  // A question for the record only must not undo what was done.
+  const healthAfter = settings === undefined ? null : await checkHealth(settings, { release: begun.plan.to, clock, signal }).catch(() => null);
   const finished = clock.now();
-  await publishOutcome(workplace.repository, {
+  await publishOutcome(repository, {
     format: 1, kind: "holdfast-rollback-outcome", rollback: begun.id, database: database.name, to: begun.plan.to, outcome, message,
     startedAt: begun.startedAt, finishedAt: finished.toISOString(),
-    by: { user: actor.user, host: actor.host, operator: actor.operator, holdfast: context.version },
-    planSha256: carried.planSha256, journalEntries: journal.entries.length, incident: begun.incident,
+    by: { user: actor.user, host: actor.host, operator: actor.operator, holdfast: version },
+    planSha256, journalEntries: entries.length, incident: begun.incident,
     facts: Object.fromEntries(facts), healthBefore: begun.plan.now.health, healthAfter, signer: signer.id,
   }, signer);
   await record.ended(outcome, message, healthAfter);
@@ -111,17 +118,4 @@ function endOf(direction: Direction, { plan }: BegunRollback, why: string | unde
   if (direction === "abort") return { outcome: "aborted", message: `returned to what ran before${why === undefined ? "" : `: ${why}`}` };
   if (direction === "leave") return { outcome: "failed", message: `ended as it stands: ${why ?? "no reason was given"}` };
   return { outcome: "done", message: `${plan.database} is back at ${plan.to}, observed` };
-}
-
-/** A question that is for the record only must not undo what was done. */
-async function askedOnce(ask: () => Promise<Health>): Promise<Health | null> {
-  return ask().catch(() => null);
-}
-
-/** Every way a rollback stops in the middle says that it did, and how to go on. */
-function withState(error: unknown, { id }: BegunRollback): unknown {
-  if (!(error instanceof HoldfastError)) return error;
-  const hints = [`Go on with \`holdfast rollback resume ${id}\`.`, `Or return to what ran before with \`holdfast rollback abort ${id}\`.`];
-  if (error.hints.some((hint) => hint.includes(`rollback resume ${id}`))) return error;
-  return new HoldfastError(error.code, messageOf(error), { hints: [...error.hints, ...hints], cause: error, details: { ...error.details, rollback: id } });
 }
