@@ -18,7 +18,7 @@ async function commandLine({ folder, context: { config } }: Bench) {
   await writeFile(join(folder, "holdfast.yaml"), JSON.stringify({
     databases: { ehr: {
       url: ehr.url, digests: "all", drill: { scratch: "docker", image: ehr.drill.image, storage: "tmpfs" },
-      rollback: { platform: "compose", compose: { project: "clinic", files: ["/srv/clinic/compose.yaml"], services: ["app"] }, health: { url: "http://127.0.0.1:18080/api/health", times: 2, interval: "1s", timeout: "10s" } },
+      rollback: { platform: "compose", compose: { project: "clinic", files: ["/srv/clinic/compose.yaml"], services: ["app"] }, health: { url: "http://127.0.0.1:18080/api/health", times: 2, interval: "1s", timeout: "60s" } },
     } },
   }));
   const env = {

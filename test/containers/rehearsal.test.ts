@@ -5,7 +5,7 @@ import { openWorkplace } from "../../src/app/context.ts";
 import { lastRehearsal } from "../../src/rollback/rehearsal/records.ts";
 import { composeApp, sweepApps } from "../harness/compose-app.ts";
 import { bench } from "../harness/context.ts";
-import { checkpointOf, clinicAt, composed, outcomeOf, recordedState, rehearsals, rehearse, remains, stateOf } from "../harness/rehearsals.ts";
+import { checkpointOf, clinicAt, composed, outcomeOf, recordedState, rehearsals, rehearse, remains, rollbackOf, stateOf } from "../harness/rehearsals.ts";
 
 beforeAll(sweepApps);
 
@@ -34,7 +34,8 @@ test("a release and the backup from its time pass; on a backup of data that move
   await app.deploy("1.5.0");
   await app.answers(503);
   await checkpointOf(here, state, "1.4.1", { release: "1.5.1" });
-  const moved = await rehearse(here, { to: "1.4.1" });
+  const database = { ...here.context.config.databases.get("ehr")!, rollback: rollbackOf(app, { timeoutMs: 8_000 }) };
+  const moved = await rehearse(here.with({ config: { ...here.context.config, databases: new Map([["ehr", database]]) } }), { to: "1.4.1" });
   expect(moved.error).toMatchObject({ code: "drill-failed", exitCode: 20 });
   expect(moved.evidence).toMatchObject({ verdict: "fail", removed: { removed: true }, previous: { id: fits.evidence.id } });
   expect(outcomeOf(moved.evidence, "rows")).toMatch(/^pass/);

@@ -32,7 +32,7 @@ const sha256 = (text: string): string => createHash("sha256").update(text).diges
 export function rollbackOf(app: Pick<ComposeApp, "settings" | "healthUrl">, health: Partial<HealthSettings> = {}): RollbackSettings {
   return {
     platform: "compose", compose: app.settings, kubernetes: undefined, migrations: undefined, maintenance: undefined, errorBudget: undefined, databaseVariable: "DATABASE_URL",
-    health: { url: app.healthUrl, status: 200, expect: { status: "healthy", database: "connected", version: "{release}" }, versionPath: "version", times: 2, intervalMs: 100, timeoutMs: 20_000, ...health },
+    health: { url: app.healthUrl, status: 200, expect: { status: "healthy", database: "connected", version: "{release}" }, versionPath: "version", times: 2, intervalMs: 100, timeoutMs: 60_000, ...health },
     runbooks: undefined, severity: "sev2", stakeholders: [],
   };
 }
@@ -125,7 +125,7 @@ export async function clinicAt(release: Release, health: Partial<HealthSettings>
   const migrations = Object.entries(migrationOf).filter(([each]) => each <= release).map(([, name]) => readFile(join(migrationsFolder, name, "migration.sql"), "utf8"));
   await runScript({ ...target, env: { ...target.env, PGDATABASE: "ehr" } }, `${(await Promise.all(migrations)).join("\n")}\nINSERT INTO patients (name, phone) VALUES ('Ada', '1'), ('Grace', '2'), ('Edith', '3');\n`);
   const settings = { project: "clinic", files: ["/srv/clinic/compose.yaml"], envFiles: [], profiles: [], services: ["app"], context: undefined };
-  const database = composed({ settings, healthUrl: "http://127.0.0.1:18080/api/health" }, { timeoutMs: 10_000, ...health });
+  const database = composed({ settings, healthUrl: "http://127.0.0.1:18080/api/health" }, { timeoutMs: 60_000, ...health });
   const here = await bench(`postgresql://${cluster.user}@localhost:${cluster.port}/ehr?host=${encodeURIComponent(cluster.socket)}`, { database: { ...database, drill: { ...database.drill!, smoke } } });
   await chmod(here.folder, 0o755);
   return here;

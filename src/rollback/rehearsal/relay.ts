@@ -35,7 +35,8 @@ export async function openRelay(engine: Engine, through: string, { host, port }:
       tool.kill("SIGTERM");
     };
     socket.once("close", end).on("error", () => undefined);
-    tool.done.catch(() => { socket.resetAndDestroy(); });
+    // What could not be reached is cut off, as it would be without us; what has answered has had its say.
+    tool.done.catch(() => { if (socket.bytesWritten === 0) socket.resetAndDestroy(); });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   return {

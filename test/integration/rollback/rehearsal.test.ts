@@ -1,5 +1,6 @@
 /** Rehearsals of the database alone, and what becomes of their evidence in the hands of somebody who can write to the repository. */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createListener } from "node:net";
@@ -117,7 +118,7 @@ test("the trial of a way out and the relay also work with bash, and say what doe
   const server = createServer((_request, response) => { response.end("here"); }).listen(0, "127.0.0.1");
   const silent = createListener().listen(0, "127.0.0.1");
   onTestFinished(() => { server.close(); silent.close(); });
-  await Promise.all([server, silent].map((each) => (each.listening ? undefined : new Promise((resolve) => each.once("listening", resolve)))));
+  await Promise.all([once(server, "listening"), once(silent, "listening")]);
   const [port, quiet] = [server, silent].map((each) => (each.address() as AddressInfo).port) as [number, number];
   expect(await reachable(hostEngine, "nobody", [{ host: "127.0.0.1", port }, { host: "127.0.0.1", port: quiet }, { host: "127.0.0.1", port: 1 }])).toEqual(new Set([`127.0.0.1 ${port}`, `127.0.0.1 ${quiet}`]));
   expect(await reachable(engineAt(["false"]), "nobody", [])).toBeUndefined();
