@@ -3,6 +3,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
+import { besideName } from "../../src/app/rollback/database-steps.ts";
 import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import type { RollbackPlan } from "../../src/app/rollback/make-plan.ts";
 import type { RollbackJson, ShownRollbackJson } from "../../src/cli/rollback-view.ts";
@@ -175,7 +176,7 @@ test("a second rollback is kept out while one runs, and while one has not ended"
   const again = await bad();
   expect((await rollBack(again, ["run", "1.0.0", again.name], "step-started swap")).code).toBeUndefined();
   await expect.poll(async () => (await again.run("rollback", "plan", "--json")).stdout, { timeout: 30_000 }).toContain("was begun and has not ended");
-  const third = await again.run(...back(again), "--lock-wait", "20");
+  const third = await again.run(...back(again));
   expect([third.code, third.stderr]).toEqual([19, expect.stringContaining("was begun and has not ended")]);
 }, 120_000);
 
@@ -184,7 +185,7 @@ test("a name that is taken by somebody else's database refuses the restore besid
   const killed = await rollBack(place, ["run", "1.0.0", place.name], "step-started restore-beside");
   expect(killed.code).toBeUndefined();
   const [{ id } = { id: "" }] = (await place.ok("rollback", "list", "--json")).json<RollbackJson[]>();
-  const beside = `${place.name}_holdfast_back_${id.slice(-21).replace(/[^0-9a-z]/gi, "").toLowerCase()}`;
+  const beside = besideName(place.name, id);
   await createDatabase(beside);
   await runSql(beside, "CREATE TABLE theirs (id int);\n");
   // A database of that name counts as the proved copy only if the restore gave it the name.

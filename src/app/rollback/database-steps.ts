@@ -1,4 +1,6 @@
 /** The steps that move the database: a copy beside, the safety backup, the swap. What they make has names that follow from the rollback's id. */
+import { createHash } from "node:crypto";
+
 import { chooseBackup } from "../../catalog/choice.ts";
 import { listSummaries } from "../../catalog/summaries.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
@@ -54,7 +56,7 @@ const lockPatienceMs = 150_000;
 
 /** The name that the checkpoint's data get beside the live database. */
 export function besideName(live: string, rollback: string): string {
-  return suffixed(live, `_holdfast_back_${rollback.slice(-21).replace(/[^0-9a-z]/gi, "").toLowerCase()}`);
+  return suffixed(live, `_holdfast_back_${createHash("sha256").update(rollback).digest("hex").slice(0, 12)}`);
 }
 
 /** The checkpoint's backup, restored beside and proved. The copy has its name only once it is proved. */
@@ -95,10 +97,9 @@ export function restoreBesideStep({ context, database, id, plan }: RollbackWork)
   };
 }
 
-/** What a restore of ours that was killed has left: our own name is in its name. */
+/** What a restore of ours that was killed has left: a name that is made of ours, which may have been cut on the way. */
 async function dropHalfCopies(admin: Session, beside: string): Promise<void> {
-  const ours = suffixed(beside, besideMark);
-  for (const name of await abandonedCopies(admin)) if (name.startsWith(ours) || name.startsWith(beside)) await dropDatabase(admin, name);
+  for (const name of await abandonedCopies(admin)) if (name === suffixed(beside, name.slice(name.lastIndexOf(besideMark)))) await dropDatabase(admin, name);
 }
 
 /** Live and copy change names in one transaction; the live one is kept. */
