@@ -145,6 +145,11 @@ export async function removeProject(project: string): Promise<void> {
   const all = async (...list: string[]) => lines(await docker(...list, ...own));
   const containers = await all("ps", "-aq");
   if (containers.length > 0) await execa("docker", ["rm", "-f", "-v", ...containers], { reject: false });
+  // What its checkpoints hold on to.
+  const holders = lines(await docker("ps", "-aq", "--filter", `label=holdfast.project=${project}`));
+  if (holders.length > 0) await execa("docker", ["rm", "-f", ...holders], { reject: false });
+  const tags = lines(await docker("images", "--format", "{{.Repository}}:{{.Tag}}", `holdfast-checkpoint/${project}/*`));
+  if (tags.length > 0) await execa("docker", ["rmi", ...tags], { reject: false });
   for (const network of await all("network", "ls", "-q")) await execa("docker", ["network", "rm", network], { reject: false });
   for (const volume of await all("volume", "ls", "-q")) await execa("docker", ["volume", "rm", volume], { reject: false });
 }
