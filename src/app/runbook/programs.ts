@@ -1,5 +1,6 @@
 /** What stands behind the programs that a runbook names. */
 import type { DatabaseConfig } from "../../config/config.ts";
+import { withheld } from "../../rollback/platform/compose/command.ts";
 import type { Program, Programs } from "../../rollback/runbook/execute.ts";
 import { type Context, reachTarget } from "../context.ts";
 
@@ -27,6 +28,8 @@ export function configuredPrograms(context: Context, database: DatabaseConfig, s
         }
       }
       if (name === "holdfast") return { ...self, env: { ...self.env, HOLDFAST_DATABASE: database.name, ...(context.config.source !== undefined && { HOLDFAST_CONFIG: context.config.source }) } };
+      // What of the operator's environment names another engine, project or file contradicts what is shown.
+      if (name === "docker") return { command: [name], env: { ...withheld(self.env), DOCKER_CONTEXT: database.rollback?.compose?.context ?? "default" }, writesRows: false };
       return { command: [name], env: {}, writesRows: false };
     },
   };
