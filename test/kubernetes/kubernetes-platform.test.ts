@@ -158,7 +158,7 @@ test("a StatefulSet whose failed release never gets ready goes back, by its Cont
 });
 
 test("a Deployment goes back from a release that exceeded its progress deadline, and is waited for beyond it", async () => {
-  const { capture, platform, apply, kubectl } = await scene(["deployment/app"]);
+  const { capture, platform, settings, apply, kubectl } = await scene(["deployment/app"]);
   const manifest = (image: string) => workload("Deployment", "app", image, { replicas: 1, labels: { "holdfast-test/ready": "never" }, spec: { progressDeadlineSeconds: 1 } });
   const becomesReady = () => kubectl("label", "pods", "--all", "holdfast-test/ready-");
   const exceeded = () => kubectl("wait", "--for", "jsonpath={.status.conditions[?(@.type=='Progressing')].reason}=ProgressDeadlineExceeded", "deployment/app", "--timeout", "60s");
@@ -171,10 +171,15 @@ test("a Deployment goes back from a release that exceeded its progress deadline,
   await exceeded();
   const now = await capture();
 
+  // The pod that was ready goes, and the one that comes in its place is not.
+  await kubectl("delete", "pods", "--all");
   const [undo, rollout] = platform.startTarget(target, now);
+  const impatient = kubernetesPlatform({ ...settings, rolloutTimeoutMs: 4_000 }).startTarget(target, now)[1]!;
   const run = runner();
   await run.perform(undo!);
-  await Promise.all([run.perform(rollout!), exceeded().then(becomesReady)]);
+  await expect(impatient.perform(run.of(impatient))).rejects.toMatchObject({ message: expect.stringMatching(/^the rollout did not become ready within 4 s: /) as string });
+  await becomesReady();
+  await run.perform(rollout!);
   expect((await platform.observe(target, signal)).map(({ problem }) => problem)).toEqual([undefined]);
 });
 
