@@ -168,10 +168,10 @@ test("a permission that is missing half-way is named with the state things are i
   await run.perform(undoApp!);
   const failure = await failureOf(undoWeb!, run);
   const who = `system:serviceaccount:${settings.namespace}:deployer`;
-  expect([failure.code, failure.message]).toEqual(["rollback-failed", `deployment web was not changed (deployments.apps): ${who} may not patch deployments.apps in namespace ${settings.namespace}`]);
+  expect([failure.code, failure.message]).toEqual(["rollback-failed", `deployment web was not changed: ${who} may not patch deployments.apps in namespace ${settings.namespace}`]);
   expect(failure.hints).toEqual([
     "Things stand so: deployment app: the target's template, 2 replicas; deployment web: the template that it had before, 2 replicas.",
-    `Give ${who} a role that may patch deployments.apps, then go on with \`holdfast rollback resume\`, or return to where it was with \`holdfast rollback abort\`.`,
+    `Give ${who} a role that may patch deployments.apps in namespace ${settings.namespace}.`,
   ]);
   expect(await undoWeb!.isDone(run.of(undoWeb!))).toBe(false);
   expect(await kubectl("get", "deployment/web", "--output", image)).toBe(web2);
@@ -182,6 +182,7 @@ test("a permission that is missing half-way is named with the state things are i
   expect(finding(await platform.preflight(target, now, signal), "permissions").outcome).toBe("ok");
 
   await deployer.allow([]);
+  for (const step of [platform.stopWriters(now), undoApp!, rollout!]) await expect(step.isDone(run.of(step))).rejects.toMatchObject({ code: "rollback-failed", message: expect.stringContaining(`${who} may not get deployments.apps`) as string });
   await expect(platform.capture(signal)).rejects.toMatchObject({ code: "configuration", message: expect.stringContaining(`deployment app cannot be looked at: ${who} may not get deployments.apps`) as string });
   const blind = await platform.preflight(target, now, signal);
   expect(finding(blind, "permissions").outcome).toBe("blocked");

@@ -157,17 +157,57 @@ test("a StatefulSet whose failed release never gets ready goes back, by its Cont
   });
 });
 
-test("a Deployment that exceeded its progress deadline goes back, though its condition says so for a while", async () => {
-  const { capture, release, platform, apply, kubectl } = await scene(["deployment/app"]);
-  const manifest = (image: string) => workload("Deployment", "app", image, { spec: { progressDeadlineSeconds: 1 } });
-  await release(manifest(app1));
+test("a Deployment goes back from a release that exceeded its progress deadline, and is waited for beyond it", async () => {
+  const { capture, platform, settings, apply, kubectl } = await scene(["deployment/app"]);
+  const manifest = (image: string) => workload("Deployment", "app", image, { replicas: 1, labels: { "holdfast-test/ready": "never" }, spec: { progressDeadlineSeconds: 1 } });
+  const becomesReady = () => kubectl("label", "pods", "--all", "holdfast-test/ready-");
+  const exceeded = () => kubectl("wait", "--for", "jsonpath={.status.conditions[?(@.type=='Progressing')].reason}=ProgressDeadlineExceeded", "deployment/app", "--timeout", "60s");
+  await apply(manifest(app1));
+  await exceeded();
+  await becomesReady();
+  await kubectl("rollout", "status", "deployment/app", "--timeout", "60s");
   const target = await capture();
-  await apply(manifest("shop/ehr-app:1.4.2-broken"));
-  await kubectl("wait", "--for", "jsonpath={.status.conditions[?(@.type=='Progressing')].reason}=ProgressDeadlineExceeded", "deployment/app", "--timeout", "60s");
+  await apply(manifest(app2));
+  await exceeded();
   const now = await capture();
+
+  // The pod that was ready goes, and the one that comes in its place is not.
+  await kubectl("delete", "pods", "--all");
+  const [undo, rollout] = platform.startTarget(target, now);
+  const impatient = kubernetesPlatform({ ...settings, rolloutTimeoutMs: 4_000 }).startTarget(target, now)[1]!;
   const run = runner();
-  await run.perform(platform.stopWriters(now), ...platform.startTarget(target, now));
+  await run.perform(undo!);
+  await expect(impatient.perform(run.of(impatient))).rejects.toMatchObject({ message: expect.stringMatching(/^the rollout did not become ready within 4 s: /) as string });
+  await becomesReady();
+  await run.perform(rollout!);
   expect((await platform.observe(target, signal)).map(({ problem }) => problem)).toEqual([undefined]);
+});
+
+test("another process makes the same steps of the plan's text, sees what was done, and does the rest once", async () => {
+  const { capture, release, platform, kubectl, settings } = await scene(["deployment/app", "deployment/web"]);
+  await release(workload("Deployment", "app", app1), workload("Deployment", "web", web1));
+  const target = await capture();
+  await release(workload("Deployment", "app", app2), workload("Deployment", "web", web2));
+  const now = await capture();
+  const plan = JSON.stringify({ target, now });
+  const steps = () => {
+    const read = JSON.parse(plan) as { target: PlatformState; now: PlatformState };
+    const other = kubernetesPlatform(settings);
+    return [other.stopWriters(read.now), ...other.startTarget(read.target, read.now)];
+  };
+  const generations = () => kubectl("get", "deployment/app", "deployment/web", "--output", "jsonpath={.items[*].metadata.generation}");
+  expect(steps().map(({ id, title }) => [id, title])).toEqual([platform.stopWriters(now), ...platform.startTarget(target, now)].map(({ id, title }) => [id, title]));
+  // Each step is done by a process that is killed before it can say so.
+  for (const [index, step] of steps().entries()) {
+    await step.perform(runner().of(step));
+    const again = steps()[index]!;
+    expect([step.id, await again.isDone(runner().of(again))]).toEqual([step.id, true]);
+    const before = await generations();
+    await again.perform(runner().of(again));
+    expect([step.id, await generations()]).toEqual([step.id, before]);
+  }
+  expect(await generations()).toBe("4 4");
+  expect((await platform.observe(target, signal)).map(({ problem }) => problem)).toEqual([undefined, undefined]);
 });
 
 test("a context, a kubeconfig or a workload that is not there is a matter of configuration", async () => {

@@ -141,4 +141,4 @@ test("a workload that Argo CD, Flux or an operator keeps is not rolled back, unl
   const owner = JSON.parse(await kubectl("get", "kustomizations.kustomize.toolkit.fluxcd.io", "ehr", "--output", "json")) as { metadata: { uid: string } };
   await kubectl("patch", "deployment/app", "--patch", JSON.stringify({ metadata: { ownerReferences: [{ apiVersion: "kustomize.toolkit.fluxcd.io/v1", kind: "Kustomization", name: "ehr", uid: owner.metadata.uid, controller: true }] } }));
   expect(await gitops()).toMatchObject({ outcome: "blocked", detail: "the controller of Kustomization ehr keeps deployment app" });
-}, 180_000);
+});

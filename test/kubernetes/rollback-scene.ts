@@ -1,6 +1,6 @@
 /** An application in a namespace of its own, and how its rollback's steps are run. */
 import { join } from "node:path";
-import { inject } from "vitest";
+import { inject, vi } from "vitest";
 
 import type { KubernetesSettings } from "../../src/config/rollback-settings.ts";
 import type { PreflightFinding } from "../../src/rollback/finding.ts";
@@ -8,6 +8,9 @@ import { kubernetesPlatform } from "../../src/rollback/platform/kubernetes/kuber
 import type { Platform, PlatformState } from "../../src/rollback/platform/platform.ts";
 import type { RollbackStep, StepFacts, StepRun } from "../../src/rollback/step.ts";
 import { createNamespace, type Manifest, type TestNamespace } from "../harness/kubernetes.ts";
+
+// Dozens of kubectl's processes, on a machine that may be busy.
+vi.setConfig({ testTimeout: 300_000 });
 
 export const signal = new AbortController().signal;
 
@@ -22,7 +25,7 @@ export interface Scene extends TestNamespace {
 export async function scene(workloads: readonly string[], changed: Partial<KubernetesSettings> = {}): Promise<Scene> {
   process.env["KUBECACHEDIR"] = join(inject("kubernetes").folder, "cache");
   const namespace = await createNamespace("ehr");
-  const settings = { context: "holdfast-test", namespace: namespace.name, kubeconfig: namespace.kubeconfig, workloads, rolloutTimeoutMs: 30_000, ...changed };
+  const settings = { context: "holdfast-test", namespace: namespace.name, kubeconfig: namespace.kubeconfig, workloads, rolloutTimeoutMs: 90_000, ...changed };
   const platform = kubernetesPlatform(settings);
   return {
     ...namespace,

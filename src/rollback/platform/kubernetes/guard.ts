@@ -82,7 +82,7 @@ export async function requireExplained(kubectl: Kubectl, live: LiveWorkload, exp
   throw new HoldfastError("refused", `${inWords(live)} was changed by somebody else since it was looked at: ${changes.join("; ")} (generation ${live.generation}, was ${explained.now.record.generation})`, {
     hints: [
       `Nothing of ${inWords(live)} was overwritten.`,
-      `See who changed it with \`kubectl --namespace ${kubectl.namespace} get ${live.kind}/${live.name} --output yaml --show-managed-fields\`, then make a new plan with \`holdfast rollback plan\`, or return with \`holdfast rollback abort\`.`,
+      `See who changed it with \`kubectl --namespace ${kubectl.namespace} get ${live.kind}/${live.name} --output yaml --show-managed-fields\`, and decide with them; from what there is then, \`holdfast rollback plan\` makes a new plan.`,
     ],
     details: { workload: `${live.kind}/${live.name}`, generation: live.generation, expected: explained.now.record.generation, changes },
   });

@@ -21,7 +21,11 @@ export function rolloutStep(kubectl: Kubectl, target: PlatformState, now: Platfo
   return {
     id: "rollout",
     title: `wait until every replica is ready: ${target.workloads.map(inWords).join(", ")}`,
-    isDone: async ({ signal }) => (await Promise.all(target.workloads.map((state) => observeWorkload(kubectl, recorded(state), signal)))).every(({ settled }) => settled),
+    isDone: ({ signal }) =>
+      inStep(kubectl, "whether the rollout is over cannot be seen", target, now, signal, async () => {
+        const seen = await Promise.all(target.workloads.map((state) => observeWorkload(kubectl, recorded(state), signal)));
+        return seen.every(({ settled }) => settled);
+      }),
     async perform({ signal }) {
       const until = performance.now() + timeoutMs;
       const waits = await Promise.allSettled(
@@ -45,7 +49,7 @@ async function neverReady(kubectl: Kubectl, unready: readonly Unready[], target:
   return new HoldfastError("rollback-failed", `the rollout did not become ready within ${timeoutMs / 1000} s: ${unready.map(({ message }) => message).join("; ")}`, {
     hints: [
       `Things stand so: ${standing.join("; ")}.`,
-      "Look at the pods with `kubectl describe pod` and `kubectl logs`; once the cause is gone, go on with `holdfast rollback resume`, or return with `holdfast rollback abort`.",
+      "Look at the pods with `kubectl describe pod` and `kubectl logs`.",
     ],
     details: { standing, unready: unready.map(({ message }) => message) },
   });
@@ -76,8 +80,8 @@ async function requireTarget(kubectl: Kubectl, to: RecordedWorkload, signal: Abo
 }
 
 /**
- * Whether `kubectl rollout status` came to its end. That a progress deadline was exceeded is not believed: the condition of
- * the release that failed stays on a Deployment until its next progress.
+ * Whether `kubectl rollout status` came to its end. That a Deployment's own progress deadline was exceeded ends nothing: its
+ * pods may still become ready, the condition may be left from the release that failed, and ours is the limit that counts.
  */
 async function rolledOut(kubectl: Kubectl, { kind, name }: RecordedWorkload, leftMs: number, signal: AbortSignal): Promise<boolean> {
   const seconds = Math.max(1, Math.ceil(leftMs / 1000));

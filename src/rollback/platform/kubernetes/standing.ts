@@ -4,7 +4,7 @@ import { ToolFailure } from "../../../process/run.ts";
 import type { PlatformState } from "../platform.ts";
 import { forbiddenIn, whyNot, type Kubectl } from "./kubectl.ts";
 import { hasTemplateOf, recorded, recordedIn } from "./record.ts";
-import { findWorkload, inWords, resourceOf, type WorkloadName } from "./workload.ts";
+import { findWorkload, inWords, type WorkloadName } from "./workload.ts";
 
 /** One clause for each workload: `deployment app: the target's template, 2 replicas`. Never rejects, but for a cancellation. */
 export async function whereThingsStand(kubectl: Kubectl, target: PlatformState | undefined, now: PlatformState, signal: AbortSignal): Promise<string[]> {
@@ -39,7 +39,7 @@ export async function inStep<T>(kubectl: Kubectl, doing: string, target: Platfor
     throw new HoldfastError("rollback-failed", `${doing}: ${whyNot(error, kubectl.namespace)}`, {
       hints: [
         `Things stand so: ${standing.join("; ")}.`,
-        `${denied === undefined ? "See to it" : `Give ${denied.user} a role that may ${denied.verb} ${denied.resource}`}, then go on with \`holdfast rollback resume\`, or return to where it was with \`holdfast rollback abort\`.`,
+        ...(denied === undefined ? [] : [`Give ${denied.user} a role that may ${denied.verb} ${denied.resource} in namespace ${kubectl.namespace}.`]),
       ],
       cause: error,
       details: { standing, ...(denied && { verb: denied.verb, resource: denied.resource, user: denied.user }) },
@@ -47,6 +47,7 @@ export async function inStep<T>(kubectl: Kubectl, doing: string, target: Platfor
   }
 }
 
+/** What {@link inStep} says where a change failed. */
 export function notChanged(name: WorkloadName): string {
-  return `${inWords(name)} was not changed (${resourceOf(name)})`;
+  return `${inWords(name)} was not changed`;
 }

@@ -26,10 +26,11 @@ function undoStep(kubectl: Kubectl, to: RecordedWorkload, target: PlatformState,
   return {
     id,
     title: `return ${inWords(to)} to ${imagesInWords(to.record.template)} (revision ${to.state.revision ?? "unknown"}), ${to.state.replicas} replicas`,
-    async isDone({ signal }) {
-      const live = await readWorkload(kubectl, to, signal);
-      return hasTemplateOf(live, to) && live.replicas === to.state.replicas;
-    },
+    isDone: ({ signal }) =>
+      inStep(kubectl, `whether ${inWords(to)} was returned cannot be seen`, target, now, signal, async () => {
+        const live = await readWorkload(kubectl, to, signal);
+        return hasTemplateOf(live, to) && live.replicas === to.state.replicas;
+      }),
     async perform(run) {
       return inStep(kubectl, notChanged(to), target, now, run.signal, async () => {
         let used: HeldTemplate | undefined;

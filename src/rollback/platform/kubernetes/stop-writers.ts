@@ -27,7 +27,7 @@ export function stopWriters(kubectl: Kubectl, now: PlatformState, timeoutMs: num
   return {
     id: maintenanceStep,
     title: `stop the writers: ${now.workloads.map(inWords).join(", ")}`,
-    isDone: async ({ signal }) => (await remaining(kubectl, now, signal)).length === 0,
+    isDone: async ({ signal }) => (await look(kubectl, now, signal)).length === 0,
     async perform({ signal }) {
       const facts = await scale(() => 0, signal);
       await untilGone(kubectl, now, timeoutMs, signal);
@@ -40,16 +40,20 @@ export function stopWriters(kubectl: Kubectl, now: PlatformState, timeoutMs: num
 async function untilGone(kubectl: Kubectl, now: PlatformState, timeoutMs: number, signal: AbortSignal): Promise<void> {
   const until = performance.now() + timeoutMs;
   for (;;) {
-    const left = await inStep(kubectl, "whether the writers stopped cannot be seen", undefined, now, signal, () => remaining(kubectl, now, signal));
+    const left = await look(kubectl, now, signal);
     if (left.length === 0) return;
     if (performance.now() > until) {
       throw new HoldfastError("rollback-failed", `the writers did not stop within ${timeoutMs / 1000} s: ${left.join(", ")}`, {
-        hints: ["See why with `kubectl describe pod`; a pod whose node is gone stays until it is deleted with --force. Then go on with `holdfast rollback resume`."],
+        hints: ["See why with `kubectl describe pod`; a pod whose node is gone stays until it is deleted with --force."],
         details: { left },
       });
     }
     await sleep(pollMs, undefined, { signal }).catch(() => undefined);
   }
+}
+
+function look(kubectl: Kubectl, now: PlatformState, signal: AbortSignal): Promise<string[]> {
+  return inStep(kubectl, "whether the writers stopped cannot be seen", undefined, now, signal, () => remaining(kubectl, now, signal));
 }
 
 /** @returns what still runs or may start again, by name */

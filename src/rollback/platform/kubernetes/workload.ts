@@ -63,7 +63,7 @@ export async function readWorkload(kubectl: Kubectl, workload: WorkloadName, sig
   const live = await findWorkload(kubectl, workload, signal);
   if (live !== undefined) return live;
   throw new HoldfastError("rollback-failed", `${inWords(workload)} is no longer in namespace ${kubectl.namespace}`, {
-    hints: [`Apply the manifest of ${inWords(workload)} as the checkpoint's release had it, then run \`holdfast rollback resume\`.`],
+    hints: [`Apply the manifest of ${inWords(workload)} as the checkpoint's release had it.`],
   });
 }
 
