@@ -160,7 +160,9 @@ test("a permission that is missing half-way is named with the state things are i
   const deployer = await user("deployer", [...reading, apps(["deployments"], ["patch"], ["app"])]);
   const platform = kubernetesPlatform({ ...settings, kubeconfig: deployer.kubeconfig });
 
-  const permissions = finding(await platform.preflight(target, now, signal), "permissions");
+  const findings = await platform.preflight(target, now, signal);
+  const permissions = finding(findings, "permissions");
+  expect(["autoscaler", "disruption-budget", "jobs"].map((id) => [finding(findings, id).outcome, finding(findings, id).detail.includes("may not be listed here")])).toEqual(Array(3).fill(["warn", true]));
   expect([permissions.outcome, permissions.detail]).toEqual(["blocked", `not allowed in namespace ${settings.namespace}: patch deployments.apps/web`]);
 
   const [undoApp, undoWeb, rollout] = platform.startTarget(target, now);
