@@ -6,7 +6,7 @@ import type { RunbookRunResult } from "../../src/app/runbook/execute-runbook.ts"
 import { runRunbook } from "../../src/app/runbook/run-runbook.ts";
 import { askForName } from "../../src/cli/ask.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
-import { databaseFlag, drainFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { databaseFlag, drainFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { readPlanFile } from "../../src/cli/plan-file.ts";
 import { planFlags, planOptions } from "../../src/cli/rollback-flags.ts";
 import { renderPlan, renderRollback } from "../../src/cli/rollback-view.ts";
@@ -33,6 +33,7 @@ export default class Rollback extends BaseCommand {
     input: Flags.string({ summary: "an input of the runbook; @FILE reads it from a file, as every secret must be", helpValue: "NAME=VALUE", multiple: true, dependsOn: ["runbook"] }),
     "yes-step": Flags.string({ summary: "agree beforehand to a step of the runbook that wants to be confirmed", helpValue: "STEP", multiple: true, dependsOn: ["runbook"] }),
     drain: drainFlag,
+    "lock-wait": lockWaitFlag,
     reason: reasonFlag,
   };
 
@@ -51,7 +52,7 @@ export default class Rollback extends BaseCommand {
     }
     const plan = flags.plan === undefined ? undefined : await readPlanFile(flags.plan);
     const ask = flags.confirm === undefined ? askForName(context.signal, renderPlan, this.jsonEnabled()) : undefined;
-    const result = await runRollback(context, { database: flags.database, ...planOptions(flags), plan, confirm: flags.confirm, ask, drainMs: flags.drain * 1000, reason: flags.reason });
+    const result = await runRollback(context, { database: flags.database, ...planOptions(flags), plan, confirm: flags.confirm, ask, drainMs: flags.drain * 1000, lockWaitMs: flags["lock-wait"] * 1000, reason: flags.reason });
     this.print(renderRollback(result));
     return result;
   }

@@ -95,7 +95,7 @@ test("images alone on a schema that does not fit them are refused, unless somebo
 
 const stepsOfSwap = ["restore-beside", "maintenance-on", "safety-backup", "swap", "start-previous", "observe"];
 
-test.each(["step-finished", "step-started"])("killed at the %s of every step in turn, the rollback ends as an undisturbed one, and nothing is done twice", async (event) => {
+test.each(["effect", "step-started"])("killed at the %s of every step in turn, the rollback ends as an undisturbed one, and nothing is done twice", async (event) => {
   const here = await badRelease();
   const since = String(Math.floor(Date.now() / 1000));
   const told: string[] = [];
@@ -118,7 +118,7 @@ test.each(["step-finished", "step-started"])("killed at the %s of every step in 
   const { journal } = (await here.ok("rollback", "show", last.result!.rollback, "--json")).json<ShownRollbackJson>();
   for (const step of stepsOfSwap) expect(journal.filter((entry) => entry.kind === "step-done" && entry.step === step)).toHaveLength(1);
   const found = journal.filter((entry) => entry.kind === "step-done" && entry.found).map((entry) => "step" in entry && entry.step);
-  expect(found).toEqual(event === "step-finished" ? stepsOfSwap.slice(0, -1) : []);
+  expect(found).toEqual(event === "effect" ? stepsOfSwap.slice(0, -1) : []);
   // The engine's own word: each container of the bad release was stopped once, and each of the good one was started once.
   const events = (await docker("events", "--since", since, "--until", String(Math.ceil(Date.now() / 1000)), "--filter", `label=com.docker.compose.project=${here.app.project}`, "--filter", "event=start", "--filter", "event=die", "--format", "{{.Action}} {{.Actor.Attributes.name}}")).split("\n");
   const app = events.filter((line) => line.includes("-app-") || line.includes("-worker-"));

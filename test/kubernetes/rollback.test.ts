@@ -108,7 +108,7 @@ test("what RBAC denies half-way is told, and the rollback goes on once it is all
   expect(await app.running()).toEqual(old);
 });
 
-test.each(["step-finished", "step-started"])("killed at the %s of every step in turn, the rollback ends as an undisturbed one, and nothing is done twice", async (event) => {
+test.each(["effect", "step-started"])("killed at the %s of every step in turn, the rollback ends as an undisturbed one, and nothing is done twice", async (event) => {
   const app = await badRelease();
   const steps = (await app.ok("rollback", "plan", "--to", "1.4.1", "--json")).json<RollbackPlan>().steps.map(({ id }) => id);
   let direction = ["run", "1.4.1", app.namespace.name];

@@ -22,6 +22,8 @@ export interface RollbackOptions extends PlanOptions {
    */
   readonly ask?: ((plan: RollbackPlan) => Promise<string>) | undefined;
   readonly drainMs: number;
+  /** Milliseconds to wait for another rollback to end. */
+  readonly lockWaitMs?: number | undefined;
   readonly reason?: string | undefined;
 }
 
@@ -59,7 +61,7 @@ export async function runRollback(context: Context, options: RollbackOptions): P
         const planSha256 = await publishBegun(workplace.repository, begun, signer);
         const carried: Carried = { database, begun, planSha256, signer, record };
         return carryOut(held, workplace, carried, "run");
-      });
+      }, options.lockWaitMs);
     });
   } finally {
     await workplace.close();
