@@ -6,9 +6,9 @@ import type { RunbookRunResult } from "../../src/app/runbook/execute-runbook.ts"
 import { runRunbook } from "../../src/app/runbook/run-runbook.ts";
 import { askForName } from "../../src/cli/ask.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
-import { databaseFlag, drainFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
+import { databaseFlag, drainFlag, inputFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { readPlanFile } from "../../src/cli/plan-file.ts";
-import { planFlags, planOptions } from "../../src/cli/rollback-flags.ts";
+import { planFlags, planOptions, yesStepFlag } from "../../src/cli/rollback-flags.ts";
 import { renderPlan, renderRollback } from "../../src/cli/rollback-view.ts";
 import { thisHoldfast } from "../../src/cli/itself.ts";
 import { runbookQuestions } from "../../src/cli/runbook-questions.ts";
@@ -27,11 +27,11 @@ export default class Rollback extends BaseCommand {
   static override flags = {
     database: databaseFlag,
     ...planFlags,
-    plan: Flags.string({ summary: "a plan that `rollback plan` made", helpValue: "FILE", exclusive: ["to", "strategy", "accept-incompatible", "skip-safety-backup"] }),
+    plan: Flags.string({ summary: "a plan that `rollback plan` made", helpValue: "FILE", env: "HOLDFAST_PLAN", exclusive: ["to", "strategy", "accept-incompatible", "skip-safety-backup"] }),
     confirm: Flags.string({ summary: "the name of the place that is rolled back, typed out: the Compose project, the namespace, or the database; with --runbook its id", helpValue: "NAME" }),
     runbook: Flags.string({ summary: "execute this runbook, step by step", helpValue: "ID|FILE", env: "HOLDFAST_RUNBOOK", exclusive: ["to", "plan", "strategy", "platform", "down-file", "accept-incompatible", "skip-safety-backup"] }),
-    input: Flags.string({ summary: "an input of the runbook; @FILE reads it from a file, as every secret must be", helpValue: "NAME=VALUE", multiple: true, dependsOn: ["runbook"] }),
-    "yes-step": Flags.string({ summary: "agree beforehand to a step of the runbook that wants to be confirmed", helpValue: "STEP", multiple: true, dependsOn: ["runbook"] }),
+    input: inputFlag,
+    "yes-step": yesStepFlag,
     drain: drainFlag,
     "lock-wait": lockWaitFlag,
     reason: reasonFlag,

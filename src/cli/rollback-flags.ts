@@ -2,6 +2,7 @@
 import * as Flags from "@oclif/core/flags";
 
 import type { PlanOptions } from "../app/rollback/make-plan.ts";
+import { inputFlag } from "./flags.ts";
 
 export const platformFlag = Flags.option({ options: ["compose", "kubernetes", "none"] as const })({ summary: "where the application runs", env: "HOLDFAST_PLATFORM" });
 
@@ -15,11 +16,11 @@ export const planFlags = {
   "skip-safety-backup": Flags.string({ summary: "do not back up the state that is left, and why", helpValue: "REASON" }),
 };
 
+/** Agreement to a step must be meant each time as well. */
+export const yesStepFlag = Flags.string({ summary: "agree beforehand to a step of the runbook that wants to be confirmed", helpValue: "STEP", multiple: true });
+
 /** For the execution of a runbook that goes on, or back. */
-export const runbookFlags = {
-  input: Flags.string({ summary: "a secret input of the runbook, which is not written down", helpValue: "NAME=@FILE", multiple: true }),
-  "yes-step": Flags.string({ summary: "agree beforehand to a step of the runbook that wants to be confirmed", helpValue: "STEP", multiple: true }),
-};
+export const runbookFlags = { input: inputFlag, "yes-step": yesStepFlag };
 
 interface PlanFlags {
   readonly to?: string | undefined;

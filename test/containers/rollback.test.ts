@@ -6,7 +6,7 @@ import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import type { ShownRollbackJson } from "../../src/cli/rollback-view.ts";
 import { sweepApps } from "../harness/compose-app.ts";
 import { docker } from "../harness/containers.ts";
-import { pollingClient, rollBack, rollingBack, type RollingBack } from "../harness/rolling-back.ts";
+import { pollingClient, rollBack, rollingBack, type RollingBack, watchEngine } from "../harness/rolling-back.ts";
 
 beforeAll(sweepApps);
 
@@ -97,7 +97,7 @@ const stepsOfSwap = ["restore-beside", "maintenance-on", "safety-backup", "swap"
 
 test.each(["effect", "step-started"])("killed at the %s of every step in turn, the rollback ends as an undisturbed one, and nothing is done twice", async (event) => {
   const here = await badRelease();
-  const since = String(Math.floor(Date.now() / 1000));
+  const engine = watchEngine(here.app.project);
   const told: string[] = [];
   let direction = ["run", "1.4.1", here.app.project];
   for (const step of stepsOfSwap) {
@@ -120,7 +120,7 @@ test.each(["effect", "step-started"])("killed at the %s of every step in turn, t
   const found = journal.filter((entry) => entry.kind === "step-done" && entry.found).map((entry) => "step" in entry && entry.step);
   expect(found).toEqual(event === "effect" ? stepsOfSwap.slice(0, -1) : []);
   // The engine's own word: each container of the bad release was stopped once, and each of the good one was started once.
-  const events = (await docker("events", "--since", since, "--until", String(Math.ceil(Date.now() / 1000)), "--filter", `label=com.docker.compose.project=${here.app.project}`, "--filter", "event=start", "--filter", "event=die", "--format", "{{.Action}} {{.Actor.Attributes.name}}")).split("\n");
+  const events = await engine.stop();
   const app = events.filter((line) => line.includes("-app-") || line.includes("-worker-"));
   expect(app.filter((line) => line.startsWith("die"))).toHaveLength(3);
   expect(app.filter((line) => line.startsWith("start"))).toHaveLength(3);

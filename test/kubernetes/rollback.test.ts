@@ -25,7 +25,8 @@ test("a destructive migration is rolled back with its data, after the plan has t
   const plan = (await app.ok("rollback", "plan", "--to", "1.4.1", "--json")).json<RollbackPlan>();
   expect(plan).toMatchObject({ strategy: "restore-and-swap", confirm: app.namespace.name, loss: { data: true } });
   expect(plan.loss.tables).toContainEqual({ table: "public.patients", inserted: 3, difference: 3, by: "sequence" });
-  expect(plan.preflight.find(({ id }) => id === "jobs")?.detail ?? JSON.stringify(plan.preflight)).toContain("migrate");
+  // The migration Job has ended, so it is nothing that would run again.
+  expect(plan.preflight.find(({ id }) => id === "jobs")).toMatchObject({ outcome: "ok" });
   const result = (await app.ok("rollback", "--to", "1.4.1", "--confirm", app.namespace.name, "--json")).json<RollbackResult>();
   expect(result).toMatchObject({ outcome: "done", facts: { observe: { healthPassed: 3 } } });
   expect(await app.running()).toEqual(old);
@@ -100,8 +101,7 @@ test("what RBAC denies half-way is told, and the rollback goes on once it is all
   await user.allow([reading, { ...writing, resourceNames: ["api"] }]);
   const denied = await rollBack(app, ["resume"]);
   expect(denied.code).not.toBe(0);
-  expect(denied.error?.message).toMatch(/worker/);
-  expect(denied.error?.message).toMatch(/forbidden/i);
+  expect(denied.error?.message).toMatch(/deployment worker was not changed: .* may not patch deployments\.apps/);
   await user.allow([reading, writing]);
   const result = await rollBack(app, ["resume"]);
   expect(result).toMatchObject({ code: 0, result: { outcome: "done" } });

@@ -119,11 +119,11 @@ export function swapStep({ context, database, id, drainMs }: RollbackWork): Roll
         await admin.close();
       }
     },
-    perform: async ({ facts, begin, signal }) => {
+    perform: async (run) => {
       const { server, name } = await reachTarget(context, database);
-      const names = namesOf(name, facts.get("swap"));
-      await begin({ kept: names.aside });
-      await exchange({ ...context, signal }, server, { ...names, drainMs });
+      const names = namesOf(name, run.facts.get("swap"));
+      await run.begin({ kept: names.aside });
+      await exchange({ ...context, signal: run.signal }, server, { ...names, drainMs });
       return { kept: names.aside };
     },
     undo: async ({ facts, signal }) => {
