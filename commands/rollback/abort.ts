@@ -32,7 +32,7 @@ export default class RollbackAbort extends BaseCommand {
     const { args, flags } = await this.parse(RollbackAbort);
     const context = await this.context(flags);
     if (args.id !== undefined && isRunbookRun(args.id)) {
-      const run = await abortRunbook(context, { database: flags.database, id: args.id, inputs: await parseInputs(flags.input ?? []), self: thisHoldfast(), reason: flags.reason, yesSteps: flags["yes-step"] ?? [], ask: runbookQuestions(context.signal, this.jsonEnabled()) });
+      const run = await abortRunbook(context, { database: flags.database, id: args.id, inputs: await parseInputs(flags.input ?? []), self: thisHoldfast(), reason: flags.reason, yesSteps: flags["yes-step"] ?? [], ask: runbookQuestions(this.asking(context)) });
       this.print(renderRunbookRun(run));
       return run;
     }

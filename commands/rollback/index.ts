@@ -45,13 +45,13 @@ export default class Rollback extends BaseCommand {
     if (flags.runbook !== undefined) {
       const run = await runRunbook(context, {
         database: flags.database, runbook: flags.runbook, inputs: await parseInputs(flags.input ?? []), self: thisHoldfast(), reason: flags.reason,
-        confirm: flags.confirm, yesSteps: flags["yes-step"] ?? [], ask: runbookQuestions(context.signal, this.jsonEnabled()),
+        confirm: flags.confirm, yesSteps: flags["yes-step"] ?? [], ask: runbookQuestions(this.asking(context)),
       });
       this.print(renderRunbookRun(run));
       return run;
     }
     const plan = flags.plan === undefined ? undefined : await readPlanFile(flags.plan);
-    const ask = flags.confirm === undefined ? askForName(context.signal, renderPlan, this.jsonEnabled()) : undefined;
+    const ask = flags.confirm === undefined ? askForName(this.asking(context), renderPlan) : undefined;
     const result = await runRollback(context, { database: flags.database, ...planOptions(flags), plan, confirm: flags.confirm, ask, drainMs: flags.drain * 1000, lockWaitMs: flags["lock-wait"] * 1000, reason: flags.reason });
     this.print(renderRollback(result));
     return result;

@@ -26,7 +26,7 @@ export default class RollbackResume extends BaseCommand {
     const { args, flags } = await this.parse(RollbackResume);
     const context = await this.context(flags);
     if (args.id !== undefined && isRunbookRun(args.id)) {
-      const run = await resumeRunbook(context, { database: flags.database, id: args.id, inputs: await parseInputs(flags.input ?? []), self: thisHoldfast(), reason: flags.reason, yesSteps: flags["yes-step"] ?? [], ask: runbookQuestions(context.signal, this.jsonEnabled()) });
+      const run = await resumeRunbook(context, { database: flags.database, id: args.id, inputs: await parseInputs(flags.input ?? []), self: thisHoldfast(), reason: flags.reason, yesSteps: flags["yes-step"] ?? [], ask: runbookQuestions(this.asking(context)) });
       this.print(renderRunbookRun(run));
       return run;
     }

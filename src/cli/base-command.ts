@@ -13,7 +13,8 @@ import { errorTable, HoldfastError } from "../errors.ts";
 import { redact } from "../process/redact.ts";
 import { type Audience, audienceOf, tellFailure } from "./failure.ts";
 import { type Interruption, listenToSignals } from "./interruption.ts";
-import { chooseReporter, type ClosableReporter } from "./reporters.ts";
+import type { Asking } from "./ask.ts";
+import { chooseReporter, type PausableReporter } from "./reporters.ts";
 import { booleanVariables, type FlagShape, splitList } from "./variables.ts";
 
 type GlobalFlags = Interfaces.InferredFlags<(typeof BaseCommand)["baseFlags"]>;
@@ -34,7 +35,7 @@ export abstract class BaseCommand extends Command {
   /** What a run that was ended in the middle of its cleaning up may leave behind, as hints. */
   protected readonly leftBehind: readonly string[] = [];
 
-  #reporter: ClosableReporter | undefined;
+  #reporter: PausableReporter | undefined;
   #interruption: Interruption | undefined;
   readonly #printed: string[] = [];
 
@@ -63,6 +64,11 @@ export abstract class BaseCommand extends Command {
       actor: systemActor(config.operator ?? null, isatty(0)),
       version: this.config.version,
     };
+  }
+
+  /** What a question at the terminal needs to know. */
+  protected asking({ signal }: Context): Asking {
+    return { signal, forScript: this.jsonEnabled(), pause: async () => this.#reporter?.pause() };
   }
 
   /** Data for people on stdout, once the steps are drawn to their end; silent when --json is given. */

@@ -4,7 +4,7 @@
  */
 import { isatty } from "node:tty";
 
-import type { Event, Reporter } from "../ports.ts";
+import type { Event, Reporter, Step } from "../ports.ts";
 import { redact } from "../process/redact.ts";
 import { formatBytes, formatSeconds, printable, readable } from "../text/format.ts";
 
@@ -19,14 +19,43 @@ export interface ClosableReporter extends Reporter {
   close(): Promise<void>;
 }
 
-export async function chooseReporter(choice: ReporterChoice, stream: NodeJS.WriteStream & { readonly fd: number }, now: () => Date): Promise<ClosableReporter> {
+/** One that makes room for a question: what was drawn stays, and what is told afterwards is drawn anew below. */
+export interface PausableReporter extends ClosableReporter {
+  pause(): Promise<void>;
+}
+
+export async function chooseReporter(choice: ReporterChoice, stream: NodeJS.WriteStream & { readonly fd: number }, now: () => Date): Promise<PausableReporter> {
   const write = (line: string): void => { stream.write(`${line}\n`); };
-  if (choice.format === "json") return jsonReporter(choice, write, now);
+  if (choice.format === "json") return steady(jsonReporter(choice, write, now));
   if (isatty(stream.fd) && process.env["TERM"] !== "dumb" && !choice.quiet && !choice.verbose) {
     const { terminalReporter } = await import("./terminal-reporter.ts");
-    return terminalReporter(stream, now);
+    return pausable(() => terminalReporter(stream, now));
   }
-  return lineReporter(choice, write, now);
+  return steady(lineReporter(choice, write, now));
+}
+
+/** Lines are drawn once and for all. */
+function steady(reporter: ClosableReporter): PausableReporter {
+  return { ...reporter, pause: () => Promise.resolve() };
+}
+
+/** @param make - a drawing; after a pause another one begins, with the steps that have not ended yet */
+export function pausable(make: () => ClosableReporter): PausableReporter {
+  let drawing = make();
+  const open = new Map<string, Step>();
+  return {
+    emit: (event) => {
+      if (event.type === "plan") for (const step of event.steps) open.set(step.id, step);
+      if (event.type === "step-finished" || event.type === "step-skipped" || event.type === "step-failed") open.delete(event.step);
+      drawing.emit(event);
+    },
+    close: () => drawing.close(),
+    pause: async () => {
+      await drawing.close();
+      drawing = make();
+      if (open.size > 0) drawing.emit({ type: "plan", steps: [...open.values()] });
+    },
+  };
 }
 
 /** Every event, with its time, as one JSON line; progress at most once a second for each step. */

@@ -27,7 +27,7 @@ export function renderPlan(plan: RollbackPlan): string {
       ["because", plan.because],
       ["checkpoint", `${checkpoint.id}, taken ${checkpoint.takenAt}`],
       ["backup", `${checkpoint.backup}, of ${checkpoint.snapshotAt}`],
-      ["stops", `${stops.workloads.join(", ") || "nothing that is known"}${stops.seconds === null ? "" : ` for about ${formatSeconds(stops.seconds)} and the start of the previous images`}`],
+      ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${stops.seconds === null ? "" : ` for about ${formatSeconds(stops.seconds)} and the start of the previous images`}`],
       ["", stops.basis],
       ["images", imageLines(plan)],
       ["migrations", plan.migrations.length === 0 ? "none since the checkpoint" : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],

@@ -25,7 +25,8 @@ import { openFor, recorded } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
 import { manifestSha256 } from "./bound-backup.ts";
 import { type ComingSource, lastRecordOf, requireComing } from "./coming-migrations.ts";
-import { type DatabaseState, ledgerDifference, readDatabaseState } from "./database-state.ts";
+import { type DatabaseState, readDatabaseState } from "../database-state.ts";
+import { ledgerDifference } from "./ledger-difference.ts";
 import { type ChosenBackup, preDeployBackup, readBackup, requireThere, unlikeNow } from "./pre-deploy-backup.ts";
 import { whatRuns } from "./what-runs.ts";
 
@@ -211,7 +212,7 @@ function checkpointOf({ actor, version }: Context, { name }: DatabaseConfig, { b
     backup: { id: manifest.id, snapshotAt: manifest.snapshotAt, manifestSha256: manifestSha256(signed), reused },
     state,
     ledgers: after.ledgers.map(ledgerState),
-    schemaFingerprint: after.schemaFingerprint,
+    schemaFingerprint: after.schema.fingerprint,
     health: before.health,
     pending: before.pending === null ? null : [...before.pending],
     signer,

@@ -10,7 +10,8 @@ import { checkSize } from "../backup/check-parts.ts";
 import { createBackup } from "../backup/create-backup.ts";
 import { type Context, databaseNamed, type Workplace } from "../context.ts";
 import { filterOf } from "../backup/dump-filter.ts";
-import { type DatabaseState, ledgerDifference } from "./database-state.ts";
+import type { DatabaseState } from "../database-state.ts";
+import { ledgerDifference } from "./ledger-difference.ts";
 
 export const preDeployLabel = "pre-deploy";
 
@@ -72,7 +73,7 @@ export function unlikeNow({ manifest }: Pick<SignedManifest, "manifest">, now: D
   const { migrations, schema } = manifest.truth;
   const moved = ledgerDifference(migrations, now.ledgers);
   if (moved !== undefined) return `${moved} since its snapshot`;
-  return schema.fingerprint === now.schemaFingerprint ? undefined : "the schema changed since its snapshot";
+  return schema.fingerprint === now.schema.fingerprint ? undefined : "the schema changed since its snapshot";
 }
 
 /** @throws HoldfastError `integrity` unless key and parts of the backup are there, in their sizes */

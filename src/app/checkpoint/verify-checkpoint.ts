@@ -14,7 +14,7 @@ import { cancellationSaying } from "../cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner } from "../context.ts";
 import { openFor, recorded } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
-import { readDatabaseState } from "./database-state.ts";
+import { readDatabaseState } from "../database-state.ts";
 import { type AfterDeploy, judgeDeploy } from "./deploy-verdict.ts";
 import { askErrorBudget } from "./error-budget.ts";
 
@@ -99,8 +99,8 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
 
 async function lookThere(context: Context, database: DatabaseConfig, platform: Platform, checkpoint: Checkpoint): Promise<Pick<Deployed, "state" | "ledgers" | "schemaFingerprint">> {
   const state = await captureThere(platform, checkpoint, context.signal);
-  const { ledgers, schemaFingerprint } = await readDatabaseState(await reachDatabase(context, database), context.signal);
-  return { state, ledgers: ledgers.map(ledgerState), schemaFingerprint };
+  const { ledgers, schema } = await readDatabaseState(await reachDatabase(context, database), context.signal);
+  return { state, ledgers: ledgers.map(ledgerState), schemaFingerprint: schema.fingerprint };
 }
 
 async function captureThere(platform: Platform, checkpoint: Checkpoint, signal: AbortSignal): Promise<Deployed["state"]> {

@@ -15,7 +15,7 @@ import { createBackup } from "../backup/create-backup.ts";
 import { type Context, reachTarget, type Target, type Workplace } from "../context.ts";
 import { restoreBackup } from "../restore/restore-backup.ts";
 import { exchange, keptName } from "../restore/swap-database.ts";
-import { readDatabase } from "./present.ts";
+import { readPresentDatabase } from "./present.ts";
 import { withinStep } from "./step-reporter.ts";
 
 /** One rollback on its way. */
@@ -70,7 +70,7 @@ export function restoreBesideStep({ context, database, id, plan }: RollbackWork)
       const { server, admin, name } = await openTarget(context, database);
       const beside = besideName(name, id);
       if (!(await databaseExists(admin, beside).finally(() => admin.close()))) return false;
-      const found = await readDatabase(server, signal, beside);
+      const found = await readPresentDatabase(server, signal, beside);
       return found.schema.fingerprint === plan.target.schemaFingerprint && isApplied(found.ledgers, plan.target.ledgers);
     },
     perform: async ({ signal }) => {

@@ -8,14 +8,14 @@ import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { RollbackStep } from "../../rollback/step.ts";
 import { reachDatabase } from "../context.ts";
 import type { RollbackWork } from "./database-steps.ts";
-import { readDatabase } from "./present.ts";
+import { readPresentDatabase } from "./present.ts";
 
 export function downSqlStep({ context, database, plan }: RollbackWork, settings: RollbackSettings): RollbackStep {
   const { now, target } = plan;
   return {
     id: "down-sql",
     title: `take back by reviewed SQL: ${plan.migrations.map(({ name }) => name).join(", ")}`,
-    isDone: async ({ signal }) => isApplied((await readDatabase(await reachDatabase(context, database), signal)).ledgers, target.ledgers),
+    isDone: async ({ signal }) => isApplied((await readPresentDatabase(await reachDatabase(context, database), signal)).ledgers, target.ledgers),
     perform: async ({ signal }) => {
       const down = await readDown(plan, settings);
       const server = await reachDatabase(context, database);

@@ -24,8 +24,8 @@ export async function estimateDowntime(context: Context, repository: Repository,
   const safety = !safetyBackup ? "no safety backup is taken" : backup === undefined ? "no backup was timed yet" : `the last backup took ${formatSeconds(backup)}`;
   if (strategy === "down-sql") return { workloads, seconds: stopped, basis: `stopped for the safety backup (${safety}), the down-SQL and the start of the previous images` };
   const drill = await lastDrill(context, repository, database);
-  const restore = drill === undefined ? "restoring beside was never measured: no drill has passed" : `restoring beside takes about ${formatSeconds(drill.seconds)} (${drill.id})`;
-  return { workloads, seconds: stopped, basis: `${restore}, while everything goes on; then stopped for the safety backup (${safety}), the swap, and the start of the previous images` };
+  const restore = drill === undefined ? "restoring beside was never measured (no drill has passed)" : `restoring beside takes about ${formatSeconds(drill.seconds)} (${drill.id})`;
+  return { workloads, seconds: stopped, basis: `${restore} and stops nothing; then everything stops for the safety backup (${safety}), the swap, and the start of the previous images` };
 }
 
 async function lastBackupSeconds(repository: Repository, database: string): Promise<number | undefined> {

@@ -13,7 +13,7 @@ export async function measurePlanLoss({ clock, signal }: Context, server: Server
   if (strategy !== "restore-and-swap") return { data: false, minutes: 0, tables: [] };
   const session = await openSession(server.target(), { signal });
   try {
-    const minutes = Math.max(0, Math.round((clock.now().getTime() - Date.parse(snapshotAt)) / 6_000) / 10);
+    const minutes = Math.max(0, Math.round((clock.now().getTime() - Date.parse(snapshotAt)) / 600) / 100);
     // What the ledger loses are the migrations, which the plan names.
     const own = new Set(ledgers.map(({ table }) => table));
     const tables = (await measureLoss(session, truth, { timeoutMs: countMs })).filter(({ table }) => !own.has(table));

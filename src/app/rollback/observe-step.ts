@@ -9,7 +9,7 @@ import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { RollbackStep } from "../../rollback/step.ts";
 import { reachDatabase } from "../context.ts";
 import type { RollbackWork } from "./database-steps.ts";
-import { type DatabaseState, readDatabase } from "./present.ts";
+import { type PresentDatabase, readPresentDatabase } from "./present.ts";
 
 const pollMs = 500;
 const patienceMs = 120_000;
@@ -26,7 +26,7 @@ export function observeStep(work: RollbackWork, settings: RollbackSettings, plat
       const problems = workloads.flatMap(({ problem }) => problem ?? []);
       const health = settings.health === undefined ? undefined : await awaitHealthy(settings.health, { release: plan.to, clock: context.clock, signal });
       if (health !== undefined && !health.healthy) problems.push(`the health check did not pass ${settings.health?.times ?? 1} times in a row: ${health.health.detail}`);
-      problems.push(...databaseProblems(plan, await readDatabase(await reachDatabase(context, work.database), signal)));
+      problems.push(...databaseProblems(plan, await readPresentDatabase(await reachDatabase(context, work.database), signal)));
       if (problems.length > 0) throw notAsPlanned(work, problems);
       const replicas = workloads.reduce((sum, { replicas: all }) => sum + all.length, 0);
       return { replicas, health: health?.health.detail ?? "no health check is configured", healthPassed: health?.passedInARow ?? 0, ledger: plan.target.ledgers.map(({ head }) => head ?? "empty").join(", ") || "none" };
@@ -44,7 +44,7 @@ async function awaitWorkloads(settings: RollbackSettings, platform: Platform, { 
 }
 
 /** The ledger that the plan ends with: the checkpoint's where the database went back, the present one where it stayed. */
-function databaseProblems({ strategy, now, target }: RollbackPlan, found: DatabaseState): string[] {
+function databaseProblems({ strategy, now, target }: RollbackPlan, found: PresentDatabase): string[] {
   const expected = strategy === "images-only" ? now.ledgers : target.ledgers;
   const digests = (ledgers: readonly { table: string; applied: readonly string[] }[]): string => JSON.stringify(ledgers.map(({ table, applied }) => [table, applied]));
   if (digests(expected) === digests(found.ledgers)) return [];

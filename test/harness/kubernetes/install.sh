@@ -15,6 +15,7 @@ version=$(awk '$1 == "k8s.io/kubernetes" {print $2; exit}' "$here/programs/go.mo
 target=$cache/$version-$(cat "$here/programs/go.mod" "$here/programs/go.sum" | sha256sum | cut -c1-8)
 complete() { local program; for program in "${programs[@]}"; do [ -x "$target/$program" ] || return 1; done; }
 if complete; then echo "$target"; exit 0; fi
+PATH=$PATH:/usr/local/go/bin
 command -v go >/dev/null || fail "Go, which builds it, is not on this machine"
 mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] || fail "$cache cannot be written to"
 

@@ -1,7 +1,7 @@
 /** Events in a log: which of them become a line, and what the line says. */
 import { expect, test } from "vitest";
 
-import { describeProgress, jsonReporter, lineReporter } from "../../../src/cli/reporters.ts";
+import { describeProgress, jsonReporter, lineReporter, pausable } from "../../../src/cli/reporters.ts";
 import type { Event } from "../../../src/ports.ts";
 import { registerSecret } from "../../../src/process/redact.ts";
 
@@ -84,4 +84,23 @@ test("a rate is told once it means something, and an estimate until it has been 
   expect(describeProgress({ bytes: 9_500_000, total: 9_000_000 }, since, new Date(2_000))).toBe("9.5 MB, 4.8 MB/s");
   expect(describeProgress({ bytes: 0, total: 9 }, since, new Date(5_000))).toBe("0 B of about 9 B");
   expect(describeProgress({ bytes: 7 }, undefined, new Date(0))).toBe("7 B");
+});
+
+test("a question ends the drawing, and what has not ended yet is drawn anew below it", async () => {
+  const drawings: string[][] = [];
+  const reporter = pausable(() => {
+    const told: string[] = [];
+    drawings.push(told);
+    return {
+      emit: (event) => { told.push(event.type === "plan" ? `plan ${event.steps.map(({ id }) => id).join(" ")}` : "step" in event ? `${event.type} ${event.step}` : event.type); },
+      close: () => { told.push("closed"); return Promise.resolve(); },
+    };
+  });
+  reporter.emit({ type: "plan", steps: [{ id: "look", title: "look" }, { id: "swap", title: "swap" }] });
+  reporter.emit({ type: "step-started", step: "look" });
+  reporter.emit({ type: "step-finished", step: "look" });
+  await reporter.pause();
+  reporter.emit({ type: "step-started", step: "swap" });
+  await reporter.close();
+  expect(drawings).toEqual([["plan look swap", "step-started look", "step-finished look", "closed"], ["plan swap", "step-started swap", "closed"]]);
 });
