@@ -84,11 +84,12 @@ async function fileContent(name: string, path: string): Promise<string> {
 }
 
 /** How an execution ended, in a few lines; the checklist is in its file. */
-export function renderRunbookRun({ run, runbook, outcome, message, seconds, steps, record }: RunbookRunResult): string {
+export function renderRunbookRun({ run, runbook, outcome, message, seconds, steps, record, incident }: RunbookRunResult): string {
   const words = { done: "done", "taken-back": "taken back", "not-done": "not done" } as const;
   return [
     `${runbook} ${outcome === "done" ? "is done" : "was taken back"}: ${message} (${formatDuration(seconds)})`,
     renderTable(["step", "state", "when", "who"], steps.map(({ id, state, at, by }) => [id, words[state], at ?? "-", by ?? "-"])),
     `execution ${run}; who did what and when: ${record}`,
+    ...(incident === null ? [] : [`incident ${incident}: \`holdfast incident report ${incident}\` drafts the post-mortem`]),
   ].join("\n");
 }

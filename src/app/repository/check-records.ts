@@ -1,5 +1,5 @@
 /** What was said about incidents, and what rollbacks wrote as they went: signatures and chains. */
-import { databaseOfRecordId, incidentKey, rollbackKey, rollbacksFolder } from "../../catalog/layout.ts";
+import { databaseOfRecordId, incidentKey, rollbackKey, rollbacksFolder, runbookKey, runbooksFolder } from "../../catalog/layout.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import { HoldfastError } from "../../errors.ts";
 import { listIncidents } from "../../rollback/incident/incident.ts";
@@ -8,7 +8,7 @@ import { readRollback } from "../../rollback/plan/records.ts";
 import type { Finding } from "./findings.ts";
 
 export async function checkRecords(repository: Repository, database: string): Promise<Finding[]> {
-  return [...(await checkIncidents(repository, database)), ...(await checkJournals(repository, database))];
+  return [...(await checkIncidents(repository, database)), ...(await checkJournals(repository, database)), ...(await checkRunbooks(repository, database))];
 }
 
 async function checkIncidents(repository: Repository, database: string): Promise<Finding[]> {
@@ -29,6 +29,19 @@ async function checkJournals(repository: Repository, database: string): Promise<
       if (!(error instanceof HoldfastError) || error.code !== "integrity") throw error;
       findings.push({ kind: "journal", severity: "damage", key: rollbackKey(database, id, "journal/"), database, detail: error.message });
     }
+  }
+  return findings;
+}
+
+/** Executions of runbooks: their journals, as those of rollbacks. */
+async function checkRunbooks(repository: Repository, database: string): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for await (const id of repository.store.listFolders(runbooksFolder(database))) {
+    if (databaseOfRecordId("runbook", id) !== database) continue;
+    await readJournal({ repository, database, id }).catch((error: unknown) => {
+      if (!(error instanceof HoldfastError) || error.code !== "integrity") throw error;
+      findings.push({ kind: "journal", severity: "damage", key: runbookKey(database, id, "journal/"), database, detail: error.message });
+    });
   }
   return findings;
 }

@@ -10,7 +10,6 @@ import type { JournalEntry } from "../../rollback/journal/journal.ts";
 import type { RollbackOutcome } from "../../rollback/plan/outcome.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { Context, Workplace } from "../context.ts";
-import { requireRollbackSettings } from "./configured-platform.ts";
 
 export interface IncidentPen {
   /** Id of the incident; null where none could be opened. */
@@ -22,23 +21,29 @@ export interface IncidentPen {
   ended(outcome: RollbackOutcome["outcome"], message: string, healthAfter: Health | null): Promise<void>;
 }
 
+/** What an incident is opened for. */
 export interface Occasion {
-  /** Of the rollback. */
-  readonly id: string;
-  readonly plan: RollbackPlan;
-  readonly reason: string | undefined;
+  readonly title: string;
+  /** Ids: of the rollback, or of the runbook that is executed. */
+  readonly rollback?: string;
+  readonly runbook?: string;
+  /** In place of the configured one. */
+  readonly severity?: string;
+  readonly plan?: RollbackPlan;
 }
 
-/** Every rollback opens an incident. */
-export async function openIncidentOf(context: Context, workplace: Workplace, database: DatabaseConfig, { id, plan, reason }: Occasion, signer: Signer): Promise<IncidentPen> {
-  const { severity, stakeholders } = requireRollbackSettings(database);
+/** Every rollback and every execution of a runbook opens an incident. */
+export async function openIncidentOf(context: Context, workplace: Workplace, database: DatabaseConfig, occasion: Occasion, signer: Signer): Promise<IncidentPen> {
+  const settings = database.rollback;
   const { clock, ids, actor: { user, host, operator } } = context;
   const at = clock.now();
   const incident = recordId("incident", database.name, at, ids.suffix());
   try {
     await openIncident(workplace.repository, signer, incident, {
-      at: at.toISOString(), by: { user, host, operator }, severity, title: reason ?? `rollback of ${database.name} to ${plan.to}`, stakeholders: [...stakeholders],
-      rollback: id, runbook: null, plan: summaryOfPlan(plan), health: plan.now.health,
+      at: at.toISOString(), by: { user, host, operator }, title: occasion.title,
+      severity: occasion.severity ?? settings?.severity ?? "SEV-2", stakeholders: [...(settings?.stakeholders ?? [])],
+      rollback: occasion.rollback ?? null, runbook: occasion.runbook ?? null,
+      plan: occasion.plan === undefined ? null : summaryOfPlan(occasion.plan), health: occasion.plan?.now.health ?? null,
     });
     return incidentPen(context, workplace, incident, signer);
   } catch (error) {

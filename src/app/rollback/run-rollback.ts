@@ -51,7 +51,7 @@ export async function runRollback(context: Context, options: RollbackOptions): P
         const started = context.clock.now();
         const id = recordId("rollback", database.name, started, context.ids.suffix());
         subject["rollback"] = id;
-        const record = await openIncidentOf(held, workplace, database, { id, plan, reason: options.reason }, signer);
+        const record = await openIncidentOf(held, workplace, database, { title: options.reason ?? `rollback of ${database.name} to ${plan.to}`, rollback: id, plan }, signer);
         const { actor, version } = context;
         const begun = {
           format: 1, kind: "holdfast-rollback", id, database: database.name, startedAt: started.toISOString(),

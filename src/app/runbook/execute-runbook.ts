@@ -18,6 +18,7 @@ import type { Runbook } from "../../rollback/runbook/runbook.ts";
 import { stepsOfRunbook } from "../../rollback/runbook/steps.ts";
 import type { Context, Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
+import type { IncidentPen } from "../rollback/incident-pen.ts";
 import { askAboutSteps, type GoAhead } from "./go-ahead.ts";
 import { configuredPrograms } from "./programs.ts";
 
@@ -27,6 +28,7 @@ export interface RunbookRun {
   readonly runbook: Runbook;
   readonly inputs: ReadonlyMap<string, string>;
   readonly signer: Signer;
+  readonly record: IncidentPen;
   readonly goAhead: Omit<GoAhead, "confirm">;
   readonly self: Program;
 }
@@ -56,6 +58,7 @@ export interface RunbookRunResult {
   readonly checklist: string;
   /** File on this host with that checklist. */
   readonly record: string;
+  readonly incident: string | null;
 }
 
 /** After a kill, whoever resumes waits for one lease and no longer. */
@@ -84,7 +87,7 @@ export async function underRunbookLock<T>(context: Context, { repository }: Work
 
 export async function executeRunbook(context: Context, { repository }: Workplace, run: RunbookRun, direction: "run" | "resume" | "abort"): Promise<RunbookRunResult> {
   const { clock, reporter, signal, actor, config: { stateDir } } = context;
-  const { database, begun, runbook, inputs, signer, goAhead, self } = run;
+  const { database, begun, runbook, inputs, signer, record, goAhead, self } = run;
   const tell = (message: string): void => { reporter.emit({ type: "note", level: "info", message }); };
   const steps = stepsOfRunbook(runbook, { programs: configuredPrograms(context, database, self), inputs, tell });
   const journal = await openJournal({ stateDir, repository, database: database.name, id: begun.id, clock, actor, signer, reporter });
@@ -96,19 +99,26 @@ export async function executeRunbook(context: Context, { repository }: Workplace
     throw new HoldfastError("refused", `${begun.id} ended at ${over.at} (${over.outcome}): nothing of it is done or taken back any more`, { hints: ["Execute the runbook anew, or take back by hand what its steps say."] });
   }
   if (over === undefined) {
+    const before = journal.entries.length;
+    const ran = (): Promise<void> => record.ran(journal.entries.slice(before), new Map(steps.map(({ id, title }) => [id, title])));
     try {
       if (direction === "abort") await undoSteps(steps, journal, options);
       else {
         await runSteps(steps, journal, { ...options, ask: askAboutSteps(goAhead, shown) });
         await journal.append({ kind: "ended", outcome: "done", message: `all ${steps.length} steps are done` });
       }
+      await ran();
     } catch (error) {
       await journal.sync();
+      await ran();
+      await record.failed(error);
       throw withRecord(error, await writeRecord(journal, run));
     }
   }
   await journal.sync();
-  return resultOf(journal, run, await writeRecord(journal, run));
+  const result = resultOf(journal, run, await writeRecord(journal, run));
+  if (over === undefined) await record.ended(result.outcome, result.message, null);
+  return result;
 }
 
 function withoutSecrets({ inputs: definitions }: Runbook, inputs: ReadonlyMap<string, string>): Map<string, string> {
@@ -142,6 +152,7 @@ function resultOf({ entries }: DurableJournal, { begun, runbook, inputs, databas
     }),
     checklist: renderChecklist(runbook, { inputs, entries }),
     record,
+    incident: begun.incident,
   };
 }
 

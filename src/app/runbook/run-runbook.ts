@@ -8,6 +8,7 @@ import { resolveInputs } from "../../rollback/runbook/inputs.ts";
 import { checkRunbook } from "../../rollback/runbook/lint.ts";
 import { type BegunRunbook, readBegun, sha256Of, writeBegun } from "../../rollback/runbook/records.ts";
 import { type Context, databaseNamed, requireSigner, type Workplace } from "../context.ts";
+import { incidentPen, openIncidentOf } from "../rollback/incident-pen.ts";
 import { type Action, openFor, recorded } from "../record.ts";
 import { executeRunbook, type RunbookRun, type RunbookRunResult, underRunbookLock } from "./execute-runbook.ts";
 import { type GoAhead, requireGoAhead } from "./go-ahead.ts";
@@ -53,15 +54,17 @@ export async function runRunbook(context: Context, options: RunbookOptions): Pro
   const id = recordId("runbook", database.name, started, ids.suffix());
   return within(context, database, { action: "runbook run", subject: { database: database.name, runbook: runbook.id, run: id }, reason: options.reason }, async (held, workplace) => {
     const signer = await requireSigner(held.config, clock.now());
+    const title = `runbook ${runbook.id}: ${options.reason ?? runbook.title}`;
+    const record = await openIncidentOf(held, workplace, database, { title, runbook: id, severity: runbook.severity }, signer);
     const begun: BegunRunbook = {
       format: 1, kind: "holdfast-runbook", id, database: database.name, startedAt: started.toISOString(),
       by: { user: actor.user, host: actor.host, operator: actor.operator, holdfast: version }, reason: options.reason ?? null,
       runbook: { id: runbook.id, path: found.path, sha256: sha256Of(found.source), source: found.source },
-      inputs: Object.fromEntries([...inputs].filter(([name]) => runbook.inputs.get(name)?.secret !== true)), signer: signer.id,
+      inputs: Object.fromEntries([...inputs].filter(([name]) => runbook.inputs.get(name)?.secret !== true)), incident: record.incident, signer: signer.id,
     };
     const { stored } = await writeBegun(workplace.repository, held.config.stateDir, begun, signer);
     if (stored !== undefined) held.reporter.emit({ type: "note", level: "warn", message: `the execution is written down on this host only: ${messageOf(stored)}` });
-    return executeRunbook(held, workplace, { database, begun, runbook, inputs, signer, goAhead: options, self: options.self }, "run");
+    return executeRunbook(held, workplace, { database, begun, runbook, inputs, signer, record, goAhead: options, self: options.self }, "run");
   });
 }
 
@@ -83,7 +86,10 @@ async function again(context: Context, options: RunbookResumption, direction: "r
     const { runbook } = checkRunbook(begun.runbook.source, new Date(begun.startedAt));
     if (runbook === undefined) throw new HoldfastError("configuration", `this holdfast does not understand the runbook of ${options.id}`, { hints: [`Go on with holdfast ${begun.by.holdfast}, which began it.`] });
     const inputs = resolveInputs(runbook, new Map([...Object.entries(begun.inputs), ...options.inputs]));
-    const run: RunbookRun = { database, begun, runbook, inputs, signer: await requireSigner(held.config, held.clock.now()), goAhead: options, self: options.self };
+    const signer = await requireSigner(held.config, held.clock.now());
+    const record = incidentPen(held, workplace, begun.incident, signer);
+    await record.resumed(`runbook ${direction}`);
+    const run: RunbookRun = { database, begun, runbook, inputs, signer, record, goAhead: options, self: options.self };
     return executeRunbook(held, workplace, run, direction);
   });
 }

@@ -24,6 +24,8 @@ export const begunRunbookSchema = z.strictObject({
   runbook: z.strictObject({ id: z.string(), path: z.string(), sha256: z.string(), source: z.string() }),
   /** Without the secrets, which whoever goes on has to give again. */
   inputs: z.record(z.string(), z.string()),
+  /** That was opened for it; null where none could be. */
+  incident: z.string().nullable(),
   signer: z.string(),
 });
 export type BegunRunbook = z.infer<typeof begunRunbookSchema>;

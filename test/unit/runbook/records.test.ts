@@ -12,7 +12,7 @@ import { sample } from "./sample.ts";
 
 const id = "runbook-ehr-20261122T030000Z-7f3a";
 const begunOf = (signer: string, changes: Partial<BegunRunbook> = {}): BegunRunbook => ({
-  format: 1, kind: "holdfast-runbook", id, database: "ehr", startedAt: "2026-11-22T03:00:00.000Z", by: { user: "ann", host: "db1", operator: null, holdfast: "0.1.0" }, reason: null,
+  format: 1, kind: "holdfast-runbook", incident: null, id, database: "ehr", startedAt: "2026-11-22T03:00:00.000Z", by: { user: "ann", host: "db1", operator: null, holdfast: "0.1.0" }, reason: null,
   runbook: { id: "sample", path: "/srv/sample.md", sha256: sha256Of(sample), source: sample }, inputs: { project: "ehr" }, signer, ...changes,
 });
 
