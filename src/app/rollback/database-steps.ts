@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { chooseBackup } from "../../catalog/choice.ts";
 import { listSummaries } from "../../catalog/summaries.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
-import { HoldfastError } from "../../errors.ts";
+import { HoldfastError, messageOf } from "../../errors.ts";
 import { abandonedCopies, besideMark, databaseExists, dropDatabase, suffixed } from "../../postgres/databases.ts";
 import { openAdminSession } from "../../postgres/server.ts";
 import type { Session } from "../../postgres/session.ts";
@@ -12,6 +12,7 @@ import { isApplied } from "../../rollback/migrations/down.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { RollbackStep, StepFacts } from "../../rollback/step.ts";
 import { createBackup } from "../backup/create-backup.ts";
+import { holdBackup } from "../backup/hold-backup.ts";
 import { type Context, reachTarget, type Target, type Workplace } from "../context.ts";
 import { restoreBackup } from "../restore/restore-backup.ts";
 import { exchange, keptName } from "../restore/swap-database.ts";
@@ -46,10 +47,21 @@ export function safetyBackupStep({ context, workplace, database, id }: RollbackW
     isDone: async () => (await find()) !== undefined,
     perform: async ({ signal }) => {
       const made = await createBackup(withinStep(context, stepId, signal), { database: database.name, label: safetyLabel, reason, lockWaitMs: lockPatienceMs });
+      await holdSafety(withinStep(context, stepId, signal), made.manifest.id, reason);
       return { backup: made.manifest.id, bytes: made.bytes };
     },
   };
 }
+
+/** Whoever misses rows asks in the weeks after; until then no retention removes them. A hold that fails is no reason to stop. */
+async function holdSafety(context: Context, id: string, reason: string): Promise<void> {
+  const until = new Date(context.clock.now().getTime() + safetyHoldMs);
+  await holdBackup(context, { id, reason, until }).catch((error: unknown) => {
+    context.reporter.emit({ type: "note", level: "warn", message: `the safety backup ${id} could not be held: ${messageOf(error)}` });
+  });
+}
+
+const safetyHoldMs = 30 * 86_400_000;
 
 /** A run that was killed while it backed up leaves its lock for one lease. */
 const lockPatienceMs = 150_000;
