@@ -84,12 +84,12 @@ test("an abort after the swap brings back the database that was live, with its l
   expect(await place.databases()).toEqual([place.name]);
 }, 120_000);
 
-test.each(["effect", "step-started"])("killed at the %s of every step in turn, it goes on each time and ends as an undisturbed one", async (event) => {
+test("killed between the effect of every step in turn and its entry in the journal, it goes on each time and ends as an undisturbed one", async () => {
   const place = await bad();
   let direction = ["run", "1.0.0", place.name];
   const steps = ["restore-beside", "maintenance-on", "safety-backup", "swap", "observe"];
   for (const step of steps) {
-    expect([step, (await rollBack(place, direction, `${event} ${step}`)).code]).toEqual([step, undefined]);
+    expect([step, (await rollBack(place, direction, `effect ${step}`)).code]).toEqual([step, undefined]);
     direction = ["resume"];
   }
   const last = await rollBack(place, ["resume"]);
@@ -98,7 +98,7 @@ test.each(["effect", "step-started"])("killed at the %s of every step in turn, i
   expect(await place.databases()).toEqual([place.name, last.result!.facts["swap"]!["kept"]]);
   const { journal } = (await place.ok("rollback", "show", last.result!.rollback, "--json")).json<ShownRollbackJson>();
   expect(journal.flatMap((entry) => (entry.kind === "step-done" ? [entry.step] : []))).toEqual(steps);
-  expect(journal.flatMap((entry) => (entry.kind === "step-done" && entry.found ? [entry.step] : []))).toEqual(event === "effect" ? steps.slice(0, -1) : []);
+  expect(journal.flatMap((entry) => (entry.kind === "step-done" && entry.found ? [entry.step] : []))).toEqual(steps.slice(0, -1));
   expect((await place.ok("backup", "list", "--json")).json<{ label: string | null }[]>().map(({ label }) => label).sort()).toEqual(["pre-deploy", "safety"]);
 }, 300_000);
 
