@@ -1,4 +1,4 @@
-import { rehearseRollback } from "../../src/app/rollback/rehearse-rollback.ts";
+import { rehearseRollback } from "../../src/app/rehearsal/rehearse-rollback.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { type RehearsalJson, rehearsalJson, renderRehearsal } from "../../src/cli/rehearsal-view.ts";

@@ -1,5 +1,5 @@
 /** A rehearsal as `rollback rehearse` answers it. */
-import type { RehearsalResult } from "../app/rollback/rehearse-rollback.ts";
+import type { RehearsalResult } from "../app/rehearsal/rehearse-rollback.ts";
 import type { RehearsalEvidence } from "../rollback/rehearsal/evidence.ts";
 import { formatSeconds, printable, readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";

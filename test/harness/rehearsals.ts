@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 
 import { createBackup } from "../../src/app/backup/create-backup.ts";
 import { openWorkplace, requireSigner } from "../../src/app/context.ts";
-import { type RehearsalResult, type RehearseOptions, rehearseRollback } from "../../src/app/rollback/rehearse-rollback.ts";
+import { type RehearsalResult, type RehearseOptions, rehearseRollback } from "../../src/app/rehearsal/rehearse-rollback.ts";
 import { backupKey, manifestFile } from "../../src/catalog/layout.ts";
 import type { DatabaseConfig } from "../../src/config/config.ts";
 import { drillDefaults, type SmokeTest } from "../../src/config/drill-settings.ts";

@@ -14,7 +14,7 @@ import { configuredSigner, type Context, databaseNamed, type Workplace } from ".
 import { tellVerdict } from "./conclude-drill.ts";
 import { configuredProviders } from "./configured-providers.ts";
 import { openFor, recordedIfFailed } from "../record.ts";
-import { removeRehearsals } from "../rollback/clean-rehearsals.ts";
+import { removeRehearsals } from "../rehearsal/clean-rehearsals.ts";
 
 export interface CleanResult {
   /** Scratches that were removed. */

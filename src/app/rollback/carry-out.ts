@@ -16,7 +16,7 @@ import type { StepFacts } from "../../rollback/step.ts";
 import type { Context, Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
 import { configuredPlatform, requireRollbackSettings } from "./configured-platform.ts";
-import type { IncidentPen } from "./incident-pen.ts";
+import type { IncidentPen } from "../incident/incident-pen.ts";
 import { rollbackSteps } from "./rollback-steps.ts";
 
 export interface RollbackResult {

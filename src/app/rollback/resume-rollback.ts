@@ -4,7 +4,7 @@ import { HoldfastError } from "../../errors.ts";
 import { type Context, databaseNamed, reachTarget, requireSigner, type Workplace } from "../context.ts";
 import { type Action, openFor, recorded } from "../record.ts";
 import { carryOut, type Direction, type RollbackResult, underRollbackLock } from "./carry-out.ts";
-import { incidentPen } from "./incident-pen.ts";
+import { incidentPen } from "../incident/incident-pen.ts";
 
 export interface ResumeOptions {
   readonly database?: string | undefined;

@@ -7,7 +7,7 @@ import { shellWord } from "../../process/shell-word.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner } from "../context.ts";
 import { type Action, openFor, recorded } from "../record.ts";
 import { type Carried, carryOut, type RollbackResult, underRollbackLock } from "./carry-out.ts";
-import { openIncidentOf } from "./incident-pen.ts";
+import { openIncidentOf } from "../incident/incident-pen.ts";
 import { makePlan, type PlanOptions } from "./make-plan.ts";
 import { requireSamePlan } from "./same-plan.ts";
 

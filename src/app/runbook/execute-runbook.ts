@@ -18,7 +18,7 @@ import type { Runbook } from "../../rollback/runbook/runbook.ts";
 import { stepsOfRunbook } from "../../rollback/runbook/steps.ts";
 import type { Context, Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
-import type { IncidentPen } from "../rollback/incident-pen.ts";
+import type { IncidentPen } from "../incident/incident-pen.ts";
 import { askAboutSteps, type GoAhead } from "./go-ahead.ts";
 import { configuredPrograms } from "./programs.ts";
 

@@ -8,7 +8,7 @@ import { resolveInputs } from "../../rollback/runbook/inputs.ts";
 import { checkRunbook } from "../../rollback/runbook/lint.ts";
 import { type BegunRunbook, readBegun, sha256Of, writeBegun } from "../../rollback/runbook/records.ts";
 import { type Context, databaseNamed, requireSigner, type Workplace } from "../context.ts";
-import { incidentPen, openIncidentOf } from "../rollback/incident-pen.ts";
+import { incidentPen, openIncidentOf } from "../incident/incident-pen.ts";
 import { type Action, openFor, recorded } from "../record.ts";
 import { executeRunbook, type RunbookRun, type RunbookRunResult, underRunbookLock } from "./execute-runbook.ts";
 import { type GoAhead, requireGoAhead } from "./go-ahead.ts";

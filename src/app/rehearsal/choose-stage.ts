@@ -5,7 +5,7 @@ import { HoldfastError } from "../../errors.ts";
 import type { Checkpoint } from "../../rollback/checkpoint/checkpoint.ts";
 import type { Context } from "../context.ts";
 import { composeStage } from "./compose-stage.ts";
-import { requireRollbackSettings } from "./configured-platform.ts";
+import { requireRollbackSettings } from "../rollback/configured-platform.ts";
 import { databaseStage } from "./database-stage.ts";
 import type { RehearsalStage } from "./rehearsal-stage.ts";
 
