@@ -105,7 +105,7 @@ if (missing !== undefined) {
     const bucket = await bucketWith([1, 200], { objectLock: true });
     const { bench: on, ids: [, old = ""] } = bucket;
     const { client } = await s3Server();
-    await bucket.retainUntil(old, new Date(Date.now() + 1_000));
+    await bucket.retainUntil(old, new Date(Date.now() + 5_000));
     const [data] = (await bucket.versionsOf(old)).filter(({ key }) => key.includes("/data."));
     await client.send(new PutObjectRetentionCommand({ Bucket: bucket.name, Key: data!.key, VersionId: data!.id, Retention: { Mode: "GOVERNANCE", RetainUntilDate: new Date(Date.now() + day) } }));
     await expect.poll(async () => (await bucket.ends(old))[0] < Date.now() - 1_000, { timeout: 60_000 }).toBe(true);
