@@ -121,9 +121,8 @@ test.each(["effect", "step-started"])("killed at the %s of every step in turn, t
   expect(found).toEqual(event === "effect" ? stepsOfSwap.slice(0, -1) : []);
   // The engine's own word: each container of the bad release was stopped once, and each of the good one was started once.
   const events = await engine.stop();
-  const app = events.filter((line) => line.includes("-app-") || line.includes("-worker-"));
-  expect(app.filter((line) => line.startsWith("die"))).toHaveLength(3);
-  expect(app.filter((line) => line.startsWith("start"))).toHaveLength(3);
+  const of = (action: string): string[] => events.filter((line) => line.startsWith(`${action} `)).map((line) => line.replace(/^.*-((?:app|worker)-\d+)$/, "$1")).sort();
+  expect([of("die"), of("start")]).toEqual([["app-1", "worker-1", "worker-2"], ["app-1", "worker-1", "worker-2"]]);
   const backups = (await here.ok("backup", "list", "--json")).json<{ label: string | null }[]>();
   expect(backups.map(({ label }) => label).sort()).toEqual(["pre-deploy", "safety"]);
 }, 400_000);

@@ -105,15 +105,15 @@ export function pollingClient(url: string): { stop(): Promise<Downtime> } {
 
 /** The engine's own word on a project's containers, from now on: "start NAME", "die NAME". It keeps only the last few itself. */
 export function watchEngine(project: string): { stop(): Promise<string[]> } {
-  const seen: string[] = [];
+  let seen = "";
   const watching = execa("docker", ["events", "--filter", `label=com.docker.compose.project=${project}`, "--filter", "event=start", "--filter", "event=die", "--format", "{{.Action}} {{.Actor.Attributes.name}}"], { stdin: "ignore", reject: false, buffer: false });
-  watching.stdout.setEncoding("utf8").on("data", (text: string) => { seen.push(...text.split("\n").filter((line) => line !== "")); });
+  watching.stdout.setEncoding("utf8").on("data", (text: string) => { seen += text; });
   onTestFinished(() => { watching.kill(); });
   return {
     stop: async () => {
       watching.kill();
       await watching;
-      return seen;
+      return seen.trim().split("\n");
     },
   };
 }
