@@ -72,3 +72,17 @@ export async function databasePlace(): Promise<DatabasePlace> {
   await here.ok("repository", "init");
   return place;
 }
+
+/** Somebody wrote two rows after a release that renames a column. */
+export async function badRelease(): Promise<DatabasePlace> {
+  const place = await databasePlace();
+  await place.deploys("2.0.0", "1.0.0", renaming);
+  await place.sql("INSERT INTO patients (full_name) VALUES ('in between'), ('in between');\n");
+  return place;
+}
+
+/** The command that goes back. */
+export const way = (place: DatabasePlace): readonly string[] => ["rollback", "--to", "1.0.0", "--confirm", place.name];
+
+export const columns = (place: DatabasePlace): Promise<{ columns: string; rows: number }> =>
+  place.row("SELECT (SELECT string_agg(column_name, ',' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = 'patients') AS columns, (SELECT count(*) FROM patients) AS rows");

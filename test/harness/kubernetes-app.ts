@@ -152,3 +152,16 @@ async function answer(namespace: TestNamespace, tries: (release: Release) => Pro
   return fits ? { status: 200, body: { status: "healthy", version, database: "connected" } } : { status: 503, body: { status: "unhealthy", version, database: "connected" } };
 }
 
+export const patients = (app: KubernetesApp): Promise<string> => app.rows("SELECT count(*) AS rows, max(id) AS last FROM patients");
+/** What runs when release 1.4.1 does. */
+export const old = [imageOf("api", "1.4.1"), imageOf("api", "1.4.1"), imageOf("worker", "1.4.1")];
+
+/** Release 1.5.0 renames columns, is unhealthy, and somebody wrote three rows since. */
+export async function badRelease(): Promise<KubernetesApp & { readonly before: string }> {
+  const app = await kubernetesApp();
+  const before = await patients(app);
+  await app.checkpoint("1.5.0");
+  await app.deploy("1.5.0");
+  await write(app, "INSERT INTO patients (full_name) SELECT 'in between' FROM generate_series(1, 3)");
+  return { ...app, before };
+}
