@@ -4,6 +4,7 @@ import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import { runRollback } from "../../src/app/rollback/run-rollback.ts";
 import type { RunbookRunResult } from "../../src/app/runbook/execute-runbook.ts";
 import { runRunbook } from "../../src/app/runbook/run-runbook.ts";
+import { HoldfastError } from "../../src/errors.ts";
 import { askForName } from "../../src/cli/ask.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, drainFlag, inputFlag, lockWaitFlag, reasonFlag } from "../../src/cli/flags.ts";
@@ -21,7 +22,7 @@ export default class Rollback extends BaseCommand {
     "<%= config.bin %> rollback",
     "<%= config.bin %> rollback --to 1.4.1 --confirm ehr --reason 'bad migration'",
     "<%= config.bin %> rollback --plan plan.json --confirm ehr",
-    "<%= config.bin %> rollback --runbook dropped-table --input table=public.visits --confirm dropped-table",
+    "<%= config.bin %> rollback --runbook dropped-table --input live=ehr --input table=public.visits",
   ];
 
   static override flags = {
@@ -50,6 +51,8 @@ export default class Rollback extends BaseCommand {
       this.print(renderRunbookRun(run));
       return run;
     }
+    // Whoever meant a runbook must not get a rollback.
+    if (flags.input !== undefined || flags["yes-step"] !== undefined) throw new HoldfastError("usage", "--input and --yes-step belong to a runbook, but no --runbook is named", { hints: ["`holdfast runbook list` shows which there are."] });
     const plan = flags.plan === undefined ? undefined : await readPlanFile(flags.plan);
     const ask = flags.confirm === undefined ? askForName(this.asking(context), renderPlan) : undefined;
     const result = await runRollback(context, { database: flags.database, ...planOptions(flags), plan, confirm: flags.confirm, ask, drainMs: flags.drain * 1000, lockWaitMs: flags["lock-wait"] * 1000, reason: flags.reason });
