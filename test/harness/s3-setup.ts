@@ -1,12 +1,12 @@
 /** One S3 server for the whole test run: Ceph's RADOS gateway over memory. Where it cannot be had, the reason is provided instead. */
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 
 import { ToolFailure, runTool } from "../../src/process/run.ts";
+import { freePort, sweepOwned } from "./owned-folders.ts";
 
 export type S3Provided = { readonly endpoint: string; readonly accessKeyId: string; readonly secretAccessKey: string } | { readonly missing: string };
 
@@ -20,7 +20,7 @@ const credentials = { accessKeyId: "testkey", secretAccessKey: "testsecret" } as
 const folderName = "holdfast-ceph-";
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  await sweep();
+  await sweepOwned(folderName, end);
   const folder = await mkdtemp(join(tmpdir(), folderName));
   await writeFile(join(folder, "owner"), String(process.pid));
   try {
@@ -43,32 +43,4 @@ async function script(name: string, ...args: string[]): Promise<void> {
 async function end(folder: string): Promise<void> {
   await script("stop.sh", folder);
   await rm(folder, { recursive: true, force: true });
-}
-
-/** Ends the servers of test runs that were killed before they could. */
-async function sweep(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(folderName)) continue;
-    const folder = join(tmpdir(), name);
-    const owner = await readFile(join(folder, "owner"), "utf8").catch(() => "");
-    if (owner !== "" && !exists(Number(owner))) await end(folder);
-  }
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }

@@ -61,6 +61,7 @@ test.each<readonly [what: string, prepare: (place: DatabasePlace) => Promise<rea
   ["a release that no checkpoint knows", () => Promise.resolve(["--to", "0.9.0", "--confirm", "x"]), 16, /no checkpoint goes back to 0\.9\.0/],
   ["the release that came, in place of the one before", () => Promise.resolve(["--to", "2.0.0", "--confirm", "x"]), 16, /goes back to 1\.0\.0/],
   ["another name", (place) => Promise.resolve([...back(place).slice(1, -1), "another"]), 19, /"another" was typed, but/],
+  ["an input of a runbook that is not named", (place) => Promise.resolve([...back(place).slice(1), "--input", "table=public.patients"]), 2, /no --runbook is named/],
   ["nobody to ask", () => Promise.resolve(["--to", "1.0.0"]), 19, /not confirmed, and there is no terminal/],
   ["a backup that was damaged", async (place) => {
     const folder = join(place.folder, "repository", "ehr", "backups");
