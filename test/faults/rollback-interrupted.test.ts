@@ -87,3 +87,13 @@ test("a name that is taken by somebody else's database refuses the restore besid
   expect(await columns(place)).toEqual({ columns: "id,full_name", rows: 6 });
   await dropDatabase(beside);
 }, 120_000);
+
+test("a rollback that a person has finished by hand is ended as it stands, and nothing is touched", async () => {
+  const place = await bad();
+  expect((await rollBack(place, ["run", "1.0.0", place.name], "step-started swap")).code).toBeUndefined();
+  const before = await place.databases();
+  await place.ok("rollback", "abort", "--leave-as-is", "finished by hand");
+  expect((await place.ok("rollback", "list", "--json")).json<RollbackJson[]>()).toMatchObject([{ state: "left", message: "ended as it stands: finished by hand" }]);
+  expect(await place.databases()).toEqual(before);
+  expect(await place.run("rollback", "resume")).toMatchObject({ code: 16 });
+}, 120_000);
