@@ -32,7 +32,7 @@ function gateProblems({ spec }: PodObject): string[] {
   return [
     ...(gates.length === others.length ? ["is not kept back by its gate: the cluster knows none (Kubernetes 1.27 does), or somebody took it away"] : []),
     ...others.map(({ name }) => `is kept back by the gate ${String(name)} of somebody else`),
-    ...(spec["nodeName"] === undefined ? [] : [`is on the node ${String(spec["nodeName"])} already`]),
+    ...(spec["nodeName"] === undefined ? [] : ["is on a node already"]),
   ];
 }
 

@@ -23,7 +23,7 @@ export async function startPods(kubectl: Kubectl, { release, made, node, without
   const standings = await awaitStarted(kubectl, made.map(({ name }) => name), signal);
   const changed = standings.flatMap(({ pod }, index) => [
     ...changedSince(pod, made[index]?.asked ?? { metadata: { name: "" }, spec: {} }).map((what) => `${pod.metadata.name} ${what}`),
-    ...(pod.spec["nodeName"] === undefined || pod.spec["nodeName"] === node ? [] : [`${pod.metadata.name} is on the node ${String(pod.spec["nodeName"])}, where nothing was tried`]),
+    ...(pod.spec["nodeName"] === undefined || pod.spec["nodeName"] === node ? [] : [`${pod.metadata.name} is on another node than ${node}, on which it was tried what can be reached`]),
   ]);
   if (changed.length > 0) return { outcome: "unverified", detail: `not apart any more: ${changed.join("; ")}` };
   const stuck = standings.filter(({ state }) => state === "stuck" || state === "starting");

@@ -57,7 +57,8 @@ function startCarrier(kubectl: Kubectl, pod: string, port: number): Carrier {
 }
 
 /** As kubectl says it; what it says afterwards is read and forgotten. */
-async function portOf({ stdout, done, stderr }: RunningTool, pod: string): Promise<number> {
+async function portOf(tool: RunningTool, pod: string): Promise<number> {
+  const { stdout, done } = tool;
   let said = "";
   const told = new Promise<number>((resolve) => {
     stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -70,5 +71,5 @@ async function portOf({ stdout, done, stderr }: RunningTool, pod: string): Promi
   const over = once(AbortSignal.timeout(patienceMs), "abort");
   const local = await Promise.race([told, done.then(() => undefined, () => undefined), over.then(() => undefined)]);
   if (local !== undefined) return local;
-  throw new HoldfastError("drill-unverified", `kubectl does not carry connections to the pod ${pod}: ${stderr() || "it says no port"}`);
+  throw new HoldfastError("drill-unverified", `kubectl does not carry connections to the pod ${pod}: ${tool.stderr() || "it says no port"}`);
 }
