@@ -95,6 +95,7 @@ function* differing(asked: unknown, admitted: unknown, path: string): Generator<
   for (const [key, value] of after) {
     const place = path === "" ? key : `${path}.${key}`;
     if (before.has(key)) yield* differing(before.get(key), value, place);
+    else if (key === "securityContext") yield* differing({}, value, place);
     else if (/^(?:init)?containers$/i.test(path)) yield `has the container ${key}, which nobody asked for`;
     else if (!added.has(key) && path !== "tolerations" && path !== "imagePullSecrets" && path !== "nodeSelector") yield `has ${place}, which nobody asked for`;
   }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 
 import { HoldfastError, throwIfCancelled } from "../../../errors.ts";
+import { ToolFailure } from "../../../process/run.ts";
 import { idsIn } from "../../platform/kubernetes/image-id.ts";
 import { isRejectedPatch, type Kubectl, whyNot } from "../../platform/kubernetes/kubectl.ts";
 import { pod as podStatus } from "../../platform/kubernetes/objects.ts";
@@ -24,9 +25,20 @@ export interface AskedPod {
 /** Makes a pod that does not run yet. @throws ToolFailure if the cluster does not take it */
 export async function makePod(kubectl: Kubectl, pod: PodObject, role: Parameters<typeof confined>[1]): Promise<AskedPod> {
   const asked = confined(pod, role);
-  await createObjects(kubectl, [asked]);
-  return { name: asked.metadata.name, asked };
+  const until = performance.now() + accountMs;
+  for (;;) {
+    try {
+      await createObjects(kubectl, [asked]);
+      return { name: asked.metadata.name, asked };
+    } catch (error) {
+      // A controller gives a new namespace its account, without which no pod is taken.
+      if (!(error instanceof ToolFailure) || !/serviceaccount "default" not found/.test(error.lastLines) || performance.now() > until) throw error;
+      await sleep(pollMs);
+    }
+  }
 }
+
+const accountMs = 30_000;
 
 /** @throws ToolFailure; HoldfastError `drill-unverified` if it is not there */
 export async function readPod(kubectl: Kubectl, name: string, signal: AbortSignal): Promise<RunningPod> {
