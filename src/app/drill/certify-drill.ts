@@ -8,6 +8,7 @@ import { underDrillLock } from "../../drill/evidence/publish-evidence.ts";
 import { checkReports } from "../../drill/evidence/report-index.ts";
 import { HoldfastError } from "../../errors.ts";
 import { type Context, requireSigner } from "../context.ts";
+import { guardOf } from "../guard.ts";
 import { openFor, recorded } from "../record.ts";
 import { type DrillName, findDrill } from "./show-drills.ts";
 
@@ -58,7 +59,7 @@ export async function certifyDrill(context: Context, options: CertifyOptions): P
         context.reporter.emit({ type: "note", level: "warn", message: `the certification is signed with the key that signed the evidence: it does not show that another person looked` });
       }
       const said = { by: options.by, statement: options.statement ?? defaultStatement, at: context.clock.now().toISOString() };
-      const written = await underDrillLock(repository, database, "drill certify", { ...context }, () => writeCertification(repository, { database, id, sha256 }, signer, said));
+      const written = await underDrillLock(repository, database, "drill certify", { ...context, guard: guardOf(context, repository) }, () => writeCertification(repository, { database, id, sha256 }, signer, said));
       subject.certification = written.sha256;
       return { evidence, certification: written.certification };
     });
