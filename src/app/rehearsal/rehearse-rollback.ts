@@ -25,6 +25,7 @@ import { configuredProviders } from "../drill/configured-providers.ts";
 import { checkContent, contentChecks, essentials } from "../drill/drill-checks.ts";
 import { fetchAndOpen, restoreIntoScratch } from "../drill/drill-restore.ts";
 import { provisionFor, removed, removeRemains } from "../drill/drill-scratch.ts";
+import { guardOf } from "../guard.ts";
 import { inWorkplace } from "../record.ts";
 import { chooseStage } from "./choose-stage.ts";
 import type { RehearsalStage } from "./rehearsal-stage.ts";
@@ -193,7 +194,7 @@ async function conclude(rehearsal: Rehearsal, { left, ended }: Performed, signer
     finishedAt: context.clock.now().toISOString(),
     performedBy: { user: context.actor.user, host: context.actor.host, operator: context.actor.operator, holdfast: context.version },
   };
-  const { evidence, sha256 } = await publishRehearsal(workplace.repository, draft, { signer, clock: context.clock, actor: context.actor });
+  const { evidence, sha256 } = await publishRehearsal(workplace.repository, draft, { signer, clock: context.clock, actor: context.actor, guard: guardOf(context, workplace.repository) });
   return { evidence, sha256, key: rehearsalKey(database.name, id) };
 }
 
