@@ -21,6 +21,7 @@ import { exportSnapshot, type Snapshot } from "../../postgres/snapshot.ts";
 import { readCatalog } from "../../postgres/truth/catalog.ts";
 import { readTruth } from "../../postgres/truth/read.ts";
 import { readSequences } from "../../postgres/truth/sequences.ts";
+import { readWriteCounters } from "../../postgres/truth/write-counters.ts";
 import type { CatalogEntry, Truth } from "../../postgres/truth/truth.ts";
 import { isLockingStore } from "../../store/object-lock.ts";
 import { cancellationSaying, patienceAfter } from "../cancellation.ts";
@@ -160,6 +161,8 @@ async function dumpEverything(context: Context, server: Server, database: Databa
   try {
     const canary = await plantConfiguredCanary(server, database, signal);
     const sequencesBefore = await readSequences(session);
+    // Before the snapshot: what they hold is in it, so that the difference to later ones is never too small.
+    const counters = await readWriteCounters(session);
     const snapshot = await runStep(reporter, "snapshot", () => exportSnapshot(session), (taken) => taken.at);
     const filter = filterOf(database);
     const dump = { snapshot: snapshot.id, filter, applicationName };
@@ -195,7 +198,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     return {
       snapshot,
       parts: [globals, ...small, schema, data],
-      truth: { ...truth, sequences: sequencesBefore, ...(database.appVersion !== undefined && { application: { version: database.appVersion } }), ...(canary && { canary }) },
+      truth: { ...truth, sequences: sequencesBefore, ...(database.appVersion !== undefined && { application: { version: database.appVersion } }), ...(canary && { canary }), ...("tables" in counters && { counters }) },
       sequencesAfter: await readSequences(session),
       roles,
     };
