@@ -4,13 +4,13 @@ import { type ErrorCode, HoldfastError, messageOf } from "../../errors.ts";
 export type Outcome = "ok" | "warn" | "fail" | "skip";
 
 export interface DoctorCheck {
-  /** `machine`, `database ehr`, `repository`, `keys`. */
+  /** `machine`, `database ehr`, `repository`, `keys`, `rollback ehr`. */
   readonly area: string;
   readonly name: string;
   readonly outcome: Outcome;
   readonly detail: string;
   readonly hint?: string;
-  /** Of a failure: what a backup would end with. */
+  /** Of a failure: what a backup, or a rollback, would end with. */
   readonly code?: ErrorCode;
 }
 
