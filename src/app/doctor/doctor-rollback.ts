@@ -44,7 +44,7 @@ async function checkPlatform(area: Area, context: Context, database: DatabaseCon
     area.add("platform", "ok", "none: a rollback is of the database only");
     return;
   }
-  const state = await area.attempt("platform", () => inTime(context, (signal) => platform.capture(signal)));
+  const state = await area.attempt("platform", () => inTime(context, (signal) => platform.capture(signal)), `Correct databases.${database.name}.rollback.${platform.kind}: what cannot be looked at cannot be rolled back.`);
   if (state === undefined) return;
   const still = state.workloads.filter(({ replicas }) => replicas === 0).map(({ name }) => name);
   if (still.length > 0) area.add("platform", "warn", `${place}: nothing runs of ${still.join(", ")}`, "If they are not stopped on purpose, look why: a checkpoint records what runs.");
