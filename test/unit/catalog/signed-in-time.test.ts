@@ -25,14 +25,14 @@ import { listDeployed, publishCheckpoint, publishDeployed, readCheckpoint } from
 import { openIncident, readIncident } from "../../../src/rollback/incident/incident.ts";
 import { openJournal } from "../../../src/rollback/journal/open-journal.ts";
 import { readJournal } from "../../../src/rollback/journal/read-journal.ts";
-import type { BegunRollback, RollbackOutcome } from "../../../src/rollback/plan/outcome.ts";
+import type { RollbackOutcome } from "../../../src/rollback/plan/outcome.ts";
 import { publishBegun, publishOutcome, readRollback } from "../../../src/rollback/plan/records.ts";
-import type { RehearsalDraft } from "../../../src/rollback/rehearsal/evidence.ts";
 import { lastRehearsal, publishRehearsal, readRehearsal } from "../../../src/rollback/rehearsal/records.ts";
 import { readBegun, sha256Of, writeBegun } from "../../../src/rollback/runbook/records.ts";
 import { actor, clock, draftOf } from "../drill/fixture.ts";
-import { checkpointOf, deployedOf, stateOf } from "../rollback/checkpoint-fixture.ts";
+import { checkpointOf, deployedOf } from "../rollback/checkpoint-fixture.ts";
 import { opening } from "../rollback/incident-fixture.ts";
+import { begunOf, rehearsalOf } from "../rollback/rollback-fixture.ts";
 import { freshCatalog, freshKeys, manifestOf } from "./fixture.ts";
 
 const window = { validFrom: new Date("2026-01-10T00:00:00.000Z"), validUntil: new Date("2026-02-10T00:00:00.000Z") };
@@ -66,21 +66,6 @@ const byWithVersion = { ...by, holdfast: "0.1.0" };
 const observer = { now: new Date("2026-11-21T00:00:00Z"), host: "db1" };
 const render = (): { readonly name: "report.md"; readonly bytes: Buffer }[] => [{ name: "report.md", bytes: Buffer.from("# pass\n") }];
 const publication = (signer: Signer) => ({ signer, clock, actor, render });
-/** A rollback's folder and its plan. */
-const rollbackOf = (at: string, signer: Signer): BegunRollback => ({
-  format: 1, kind: "holdfast-rollback", id: recordId("rollback", "ehr", new Date(at), "7f3a"), database: "ehr", startedAt: at, by: byWithVersion, reason: null, incident: null, drainMs: 0, signer: signer.id,
-  plan: {
-    format: 1, kind: "holdfast-rollback-plan", madeAt: at, database: "ehr", to: "1.4.1", checkpoint: { id: "c", sha256: "c", takenAt: at, backup: "b", snapshotAt: at }, strategy: "images-only", because: "nothing else changed",
-    now: { release: "1.4.2", state: stateOf("1.4.2"), ledgers: [], health: null }, target: { state: stateOf("1.4.1"), ledgers: [], schemaFingerprint: "f" }, migrations: [], acceptIncompatible: null, skipSafetyBackup: null,
-    loss: { data: false, minutes: 0, tables: [] }, stops: { workloads: [], seconds: null, basis: "nothing was measured" }, rehearsed: null, preflight: [], steps: [], confirm: "ehr",
-  },
-});
-const rehearsalOf = (at: string, repository: Repository): RehearsalDraft => ({
-  format: 1, kind: "holdfast-rehearsal-evidence", id: recordId("rehearsal", "ehr", new Date(at), "7f3a"), database: "ehr", repository: { id: repository.id, url: repository.store.url }, reason: null,
-  checkpoint: { id: "1.4.2-20260101T000000Z", sha256: "a".repeat(64), running: "1.4.1", release: "1.4.2" }, backup: { id: "b", snapshotAt: at, manifestSha256: "a".repeat(64) }, images: [], platform: "none",
-  isolation: { place: null, measures: [], leftOut: [], placeholders: [] }, checks: [], verdict: "pass", summary: "it held", removed: { removed: true, detail: "" }, startedAt: "2026-01-15T00:00:00.000Z", finishedAt: at, performedBy: byWithVersion,
-});
-
 const kinds: Readonly<Record<string, Kind>> = {
   "a manifest": async ({ repository, signer }, at) => {
     const manifest = manifestOf("2026-01-15T00:00:00Z", { finishedAt: at, signer: signer.id });
@@ -153,13 +138,13 @@ const kinds: Readonly<Record<string, Kind>> = {
     return last?.id === id ? undefined : "it is not the last rehearsal";
   },
   "the plan of a rollback": async ({ repository, signer }, at) => {
-    const begun = rollbackOf(at, signer);
+    const begun = begunOf(at, signer.id);
     await publishBegun(repository, begun, signer);
     await readRollback(repository, "ehr", begun.id);
     return undefined;
   },
   "the outcome of a rollback": async ({ repository, signer, lasting }, at) => {
-    const begun = rollbackOf("2026-01-15T00:00:00.000Z", lasting);
+    const begun = begunOf("2026-01-15T00:00:00.000Z", lasting.id);
     const planSha256 = await publishBegun(repository, begun, lasting);
     const outcome: RollbackOutcome = {
       format: 1, kind: "holdfast-rollback-outcome", rollback: begun.id, database: "ehr", to: "1.4.1", outcome: "done", message: "done", startedAt: begun.startedAt, finishedAt: at, by: byWithVersion,
