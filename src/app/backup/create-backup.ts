@@ -29,7 +29,7 @@ import { type Context, databaseNamed, reachDatabase, requireSigner, type Workpla
 import { filterOf } from "./dump-filter.ts";
 import { lockDatabase } from "../lock-database.ts";
 import { plantConfiguredCanary } from "./plant-canary.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { refreshBackupIndex } from "./refresh-index.ts";
 import { together } from "../together.ts";
 import { type Packing, writePart } from "./write-part.ts";
@@ -68,9 +68,8 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
   const patience = patienceAfter(context.signal);
   const database = databaseNamed(context.config, options.database);
   const action = { action: "backup", subject: { database: database.name }, reason: options.reason };
-  const workplace = await openFor(context, action);
   try {
-    return await recorded(context, workplace, action, async (subject) => {
+    return await inWorkplace(context, action, async (workplace, subject) => {
       const recipients = parseRecipients(context.config.recipients);
       const signer = await requireSigner(context.config, clock.now());
       reporter.emit({ type: "plan", steps });
@@ -127,8 +126,6 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
     });
   } catch (error) {
     throw cancellationSaying(error, "nothing was published");
-  } finally {
-    await workplace.close();
   }
 }
 

@@ -13,7 +13,7 @@ import { cancellationSaying, patienceAfter } from "../cancellation.ts";
 import type { Context, Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
 import { openStoreOf } from "../open-configured-store.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { together } from "../together.ts";
 import { repositoryNamed } from "../which-repository.ts";
 
@@ -62,9 +62,8 @@ export async function copyRepository(context: Context, options: CopyRepositoryOp
   const started = context.clock.now();
   const { name, settings } = repositoryNamed(context.config, options.to);
   const action = { action: "repository copy", subject: { ...(options.database !== undefined && { database: options.database }), target: name }, reason: options.reason };
-  const workplace = await openFor(context, action);
   try {
-    return await recorded(context, workplace, action, async (subject) => {
+    return await inWorkplace(context, action, async (workplace, subject) => {
       const store = await openStoreOf(settings);
       try {
         const destination = await openCopyPlace(workplace.repository, store, started);
@@ -81,8 +80,6 @@ export async function copyRepository(context: Context, options: CopyRepositoryOp
     });
   } catch (error) {
     throw cancellationSaying(error, "what was copied so far stays, and the next copy goes on from there");
-  } finally {
-    await workplace.close();
   }
 }
 

@@ -77,12 +77,14 @@ async function problemsOf(repository: Repository, record: DrillRecord): Promise<
 
 /** A file whose signature does not fit was changed, unless it says itself that a stranger signed it. */
 async function tamperingOf({ store, trusted }: Repository, { database, id }: DrillRecord, { details }: HoldfastError): Promise<DrillTampering> {
-  const { tampering, found, part } = details ?? {};
+  const { tampering, found, part, signer } = details ?? {};
   if (typeof tampering === "string") return tampering as DrillTampering;
   if (found === "no signature") return "unsigned";
+  // Only a signature out of its key's time names its signer.
+  if (typeof signer === "string") return "stranger";
   const stored = typeof part === "string" ? await store.get(drillKey(database, id, part)) : undefined;
   const claimed = /^ {2}"signer": "([^"]*)"/m.exec(stored?.bytes.toString("utf8") ?? "")?.[1];
-  return claimed !== undefined && /^[0-9a-f]{16}$/.test(claimed) && !trusted.some((signer) => signer.id === claimed) ? "stranger" : "edited";
+  return claimed !== undefined && /^[0-9a-f]{16}$/.test(claimed) && !trusted.some(({ id: known }) => known === claimed) ? "stranger" : "edited";
 }
 
 /** Each drill follows one that is there unchanged, none two of them the same one, and only one follows none. */

@@ -6,6 +6,7 @@ import type { Repository } from "../../catalog/repository.ts";
 import type { Signer } from "../../catalog/signatures.ts";
 import { publishSigned } from "../../catalog/signed-object.ts";
 import { HoldfastError } from "../../errors.ts";
+import type { Guard } from "../../lock/guarded.ts";
 import { acquireLock } from "../../lock/lease.ts";
 import type { Clock } from "../../ports.ts";
 import { type JsonKind, readSignedJson, serializeJson } from "../checkpoint/signed-json.ts";
@@ -26,6 +27,8 @@ export interface RehearsalPublication {
   readonly signer: Signer;
   readonly clock: Clock;
   readonly actor: { readonly user: string; readonly host: string };
+  /** What keeps it alone if the store honours no conditional writes. */
+  readonly guard?: Guard | undefined;
 }
 
 const kind: JsonKind<RehearsalEvidence> = {
@@ -34,10 +37,10 @@ const kind: JsonKind<RehearsalEvidence> = {
 };
 
 /** @throws HoldfastError `integrity` if there is evidence of that id already; `lock-held`; what the store throws */
-export async function publishRehearsal(repository: Repository, draft: RehearsalDraft, { signer, clock, actor }: RehearsalPublication): Promise<ProvenRehearsal> {
+export async function publishRehearsal(repository: Repository, draft: RehearsalDraft, { signer, clock, actor, guard }: RehearsalPublication): Promise<ProvenRehearsal> {
   const { store } = repository;
   const { database, id } = draft;
-  const lock = await acquireLock(store, lockKey(database, "rehearsal"), { action: "rollback rehearse", actor, clock, waitMs: 60_000 });
+  const lock = await acquireLock(store, lockKey(database, "rehearsal"), { action: "rollback rehearse", actor, clock, waitMs: 60_000, guard });
   try {
     const proven = (await listRehearsals(repository, database)).filter((record) => record.evidence !== undefined);
     const evidence: RehearsalEvidence = { ...draft, previous: chainEnd(proven), signer: signer.id };

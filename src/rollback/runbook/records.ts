@@ -54,7 +54,7 @@ export async function readBegun({ store, trusted }: Repository, stateDir: string
   const local = await readFile(localPath(stateDir, id)).catch(() => undefined);
   const bytes = local ?? (await store.get(key))?.bytes;
   if (bytes === undefined) throw new HoldfastError("not-found", `no execution ${id} of a runbook for ${database}, neither on this host nor in ${store.url}`);
-  const { record } = openRecord(bytes, begunRunbookSchema, trusted, key);
+  const { record } = openRecord(bytes, begunRunbookSchema, trusted, key, ({ startedAt }) => startedAt);
   if (record.id === id && record.database === database && record.runbook.sha256 === sha256Of(record.runbook.source)) return record;
   throw new HoldfastError("integrity", `the record of ${id} is that of ${record.id}: it was moved or copied`, { hints: ["Put it back from a copy of the repository, if there is one."] });
 }
