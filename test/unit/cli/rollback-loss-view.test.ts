@@ -2,12 +2,12 @@ import { expect, test } from "vitest";
 
 import { lossLines } from "../../../src/cli/rollback-loss-view.ts";
 import { tableLossShape } from "../../../src/rollback/plan/plan.ts";
-import type { TableLoss } from "../../../src/rollback/plan/plan.ts";
+import type { RollbackPlan, TableLoss } from "../../../src/rollback/plan/plan.ts";
 
 const until = "2026-11-21T02:12:04.000Z";
-const counted = { until, unknown: null, unchanged: [] };
+const counted: NonNullable<RollbackPlan["loss"]["changes"]> = { until, unknown: null, unchanged: [] };
 const loss = (table: string, told: Partial<TableLoss> = {}): TableLoss => ({ table: `public.${table}`, inserted: 0, difference: 0, by: "sequence", changed: 0, deleted: 0, changesBy: "counters", ...told });
-const shown = (tables: readonly TableLoss[], changes?: typeof counted | { until: null; unknown: string; unchanged: string[] }): string => lossLines({ data: true, minutes: 25, tables: [...tables], ...(changes && { changes }) }).join("\n");
+const shown = (tables: readonly TableLoss[], changes?: NonNullable<RollbackPlan["loss"]["changes"]>): string => lossLines({ data: true, minutes: 25, tables: [...tables], ...(changes && { changes }) }).join("\n");
 
 test("added, changed and deleted rows stand side by side, each as exactly as it is known", () => {
   expect(shown([
