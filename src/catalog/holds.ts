@@ -38,6 +38,8 @@ export interface HoldState {
   readonly hold: Hold | null;
   /** What was said, oldest first, as far as it can be trusted. */
   readonly records: readonly HoldRecord[];
+  /** How many records cannot be. */
+  readonly untrusted: number;
 }
 
 /** Is the hold in force at that time? */
@@ -71,7 +73,7 @@ function stateOf(id: string, chain: Chain<HoldRecord>): HoldState {
       hold = record.kind === "release" ? null : { reason: record.reason, until: record.until === null ? null : new Date(record.until) };
     }
   }
-  return { hold, records };
+  return { hold, records, untrusted: chain.length - records.length };
 }
 
 /**

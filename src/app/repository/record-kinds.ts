@@ -14,6 +14,8 @@ export interface WrittenOnce {
   readonly idOf: (name: string) => string | undefined;
   /** Patterns of the names of its files, in the order in which they are published. What fits none does not travel. */
   readonly files: readonly RegExp[];
+  /** Without such a file there is no record yet; by default any will do. */
+  readonly needs?: RegExp;
   readonly prove: Prove;
 }
 
@@ -26,7 +28,7 @@ export const writtenOnce: readonly WrittenOnce[] = [
   { kind: "checkpoints", folder: checkpointsFolder, idOf: (name) => (isDeploy(name) ? undefined : bare(name)), files: [json], prove: proveCheckpoint },
   { kind: "deploys", folder: checkpointsFolder, idOf: (name) => (isDeploy(name) ? bare(name) : undefined), files: [json], prove: proveCheckpoint },
   {
-    kind: "drills", folder: drillsFolder, idOf: folderOf, prove: proveDrill,
+    kind: "drills", folder: drillsFolder, idOf: folderOf, prove: proveDrill, needs: /^[^/]+\/evidence\.json$/,
     files: [/^[^/]+\/begun\.json$/, /^[^/]+\/(?:report\.html|report\.md|junit\.xml)$/, /^[^/]+\/reports\.json(?:\.sig)?$/, /^[^/]+\/evidence\.json(?:\.sig)?$/, /^[^/]+\/certification-[0-9a-f]{16}\.json(?:\.sig)?$/],
   },
   { kind: "rehearsals", folder: rehearsalsFolder, idOf: bare, files: [json], prove: proveRehearsal },
@@ -37,8 +39,10 @@ export const writtenOnce: readonly WrittenOnce[] = [
 /**
  * The names of one record's files in the order in which they are published: a signature before what it signs. A signature
  * of nothing, which a killed run has left, is none of them.
+ * @returns none where there is no record yet
  */
-export function inOrder({ files }: WrittenOnce, names: readonly string[]): string[] {
+export function inOrder({ files, needs }: WrittenOnce, names: readonly string[]): string[] {
+  if (needs !== undefined && !names.some((name) => needs.test(name))) return [];
   const there = new Set(names);
   const stage = (name: string): number => files.findIndex((pattern) => pattern.test(name));
   const signed = (name: string): string => (name.endsWith(signatureSuffix) ? name.slice(0, -signatureSuffix.length) : name);
