@@ -16,7 +16,7 @@ import type { RehearsalStage } from "./rehearsal-stage.ts";
 export async function chooseStage(context: Context, database: DatabaseConfig, checkpoint: Checkpoint, owner: Ownership, providers: readonly ScratchProvider[]): Promise<RehearsalStage> {
   const { platform } = checkpoint.state;
   if (platform === "none") return databaseStage(context, database, owner.drill, providers);
-  if (platform === "compose") return composeStage(context, database, requireRollbackSettings(database), checkpoint, owner);
+  if (platform === "compose") return composeStage({ context, database, settings: requireRollbackSettings(database), checkpoint, rehearsal: owner.drill }, owner);
   throw new HoldfastError("configuration", `checkpoint ${checkpoint.id} is of a release on ${platform}, and rehearsals on ${platform} cannot be run yet`, {
     hints: ["Prove its backup with `holdfast drill restore` until then."],
   });

@@ -5,7 +5,8 @@ import type { DatabaseConfig } from "../../config/config.ts";
 import { isAbandoned, type Onlooker, readNote } from "../../drill/scratch/owner.ts";
 import { scratchMark } from "../../drill/scratch/scratch.ts";
 import { processTable } from "../../process/table.ts";
-import { engineAt, findRehearsals, rehearsalMark, removeRehearsal } from "../../rollback/rehearsal/engine.ts";
+import { engineAt, findRehearsals, removeRehearsal } from "../../rollback/rehearsal/engine.ts";
+import { rehearsalMark } from "../../rollback/rehearsal/mark.ts";
 import type { Context } from "../context.ts";
 import { engineCommand } from "./compose-stage.ts";
 

@@ -5,7 +5,7 @@
 import { isConcealed } from "../platform/compose/conceal.ts";
 import { withoutRecord } from "../platform/compose/record.ts";
 import type { WorkloadState } from "../platform/platform.ts";
-import { type Labels, rehearsalLabel } from "./engine.ts";
+import { type Labels, rehearsalLabel } from "./mark.ts";
 
 export interface RehearsalProject {
   readonly project: string;
