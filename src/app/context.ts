@@ -51,7 +51,7 @@ export async function requireSigner(config: Config, now = new Date()): Promise<S
     const listed = (await trustedSigners(config)).find(({ id }) => id === signer.id);
     if (listed === undefined || isValidAt(listed, now)) return signer;
     throw new HoldfastError("configuration", `the signing key ${signer.id} counts ${describeWindow(listed)} only, but it is ${now.toISOString()}: nobody would trust what it signs now`, {
-      hints: ["Give this host its new signing key with HOLDFAST_SIGNING_KEY_FILE; docs/keys.md shows how keys are rotated.", "Or correct the dates in HOLDFAST_TRUSTED_SIGNERS."],
+      hints: ["Make the next one with `holdfast keys generate`, and give it to this host with HOLDFAST_SIGNING_KEY_FILE; docs/keys.md shows how keys are rotated.", "Or correct the dates in HOLDFAST_TRUSTED_SIGNERS."],
     });
   }
   throw new HoldfastError("configuration", "no signing key is configured, and an unsigned backup would not be restored", {

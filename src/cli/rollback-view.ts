@@ -3,9 +3,10 @@ import type { RollbackResult } from "../app/rollback/carry-out.ts";
 import type { ShownRollback } from "../app/rollback/show-rollbacks.ts";
 import type { JournalEntry } from "../rollback/journal/journal.ts";
 import type { RollbackRecord } from "../rollback/plan/records.ts";
-import type { RollbackPlan, Strategy, TableLoss } from "../rollback/plan/plan.ts";
+import type { RollbackPlan, Strategy } from "../rollback/plan/plan.ts";
 import { shellWord } from "../process/shell-word.ts";
-import { counted, formatCount, formatDuration, formatSeconds, readable } from "../text/format.ts";
+import { counted, formatDuration, formatSeconds, readable } from "../text/format.ts";
+import { lossLines } from "./rollback-loss-view.ts";
 import { renderTable } from "./table.ts";
 
 const strategies: Readonly<Record<Strategy, string>> = {
@@ -68,24 +69,6 @@ function imageLines({ now, target }: RollbackPlan): string {
 
 function shown({ reference, id }: { reference: string; id: string }): string {
   return `${reference} (${id.replace(/^.*sha256:/, "").slice(0, 12)})`;
-}
-
-function lossLines({ data, minutes, tables }: RollbackPlan["loss"]): string[] {
-  if (!data) return ["DATA LOST: none; the database is not replaced"];
-  const changed = tables.filter(({ inserted, difference, by }) => (inserted ?? 0) > 0 || (difference !== 0 && difference !== null) || by === "gone" || by === "new" || by === "not-counted");
-  return [
-    `DATA LOST: whatever was written in the last ${formatDuration(minutes * 60)} (it stays in the safety backup and in the database that is set aside)`,
-    ...(changed.length === 0 ? ["  no table has more or fewer rows than at the snapshot; changed rows cannot be counted"] : [renderTable(["table", "rows lost", "rows now - then", "known by"], changed.map((loss) => [loss.table, lostRows(loss), loss.difference === null ? "-" : String(loss.difference), howKnown[loss.by]]), [1, 2])]),
-  ];
-}
-
-const howKnown: Readonly<Record<TableLoss["by"], string>> = {
-  sequence: "its sequence", count: "the count alone: at least so many", gone: "the table is gone, and comes back", new: "the table is new, and goes", "not-counted": "it was locked, unreadable or too large",
-};
-
-function lostRows({ inserted, difference }: TableLoss): string {
-  if (inserted !== null) return formatCount(inserted);
-  return difference === null ? "unknown" : `>= ${formatCount(Math.max(0, difference))}`;
 }
 
 export function renderRollback(result: RollbackResult): string {

@@ -21,7 +21,7 @@ import { filterOf } from "../backup/dump-filter.ts";
 import { cancellationSaying, patienceAfter } from "../cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
 import { manifestSha256 } from "./bound-backup.ts";
 import { type ComingSource, lastRecordOf, requireComing } from "./coming-migrations.ts";
@@ -66,9 +66,8 @@ export async function createCheckpoint(context: Context, options: CreateCheckpoi
   const database = databaseNamed(context.config, options.database);
   const release = checkRelease(options.release, "--release");
   const action = { action: "checkpoint create", subject: { database: database.name, release }, reason: options.reason };
-  const workplace = await openFor(context, action);
   try {
-    return await recorded(context, workplace, action, async (subject) => {
+    return await inWorkplace(context, action, async (workplace, subject) => {
       requireRollbackSettings(database);
       await requireSigner(context.config, context.clock.now());
       const platform = options.runsOn ?? configuredPlatform(database, options.platform);
@@ -87,8 +86,6 @@ export async function createCheckpoint(context: Context, options: CreateCheckpoi
     });
   } catch (error) {
     throw cancellationSaying(error, "no checkpoint was published");
-  } finally {
-    await workplace.close();
   }
 }
 

@@ -12,7 +12,7 @@ import { ledgerState } from "../../rollback/migrations/ledgers.ts";
 import type { Platform } from "../../rollback/platform/platform.ts";
 import { cancellationSaying } from "../cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner } from "../context.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
 import { readDatabaseState } from "../database-state.ts";
 import { type AfterDeploy, judgeDeploy } from "./deploy-verdict.ts";
@@ -50,11 +50,10 @@ const steps = [
 export async function verifyCheckpoint(context: Context, options: VerifyCheckpointOptions): Promise<VerifiedDeploy> {
   const database = databaseNamed(context.config, options.database);
   const action = { action: "checkpoint verify", subject: { database: database.name }, reason: options.reason };
-  const workplace = await openFor(context, action);
   const { reporter, signal, clock } = context;
-  const { repository } = workplace;
   try {
-    return await recorded(context, workplace, action, async (subject) => {
+    return await inWorkplace(context, action, async (workplace, subject) => {
+      const { repository } = workplace;
       const settings = requireRollbackSettings(database);
       await requireSigner(context.config, clock.now());
       reporter.emit({ type: "plan", steps });
@@ -92,8 +91,6 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
     });
   } catch (error) {
     throw cancellationSaying(error, "nothing was recorded");
-  } finally {
-    await workplace.close();
   }
 }
 

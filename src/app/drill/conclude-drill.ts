@@ -14,6 +14,7 @@ import type { Scratch } from "../../drill/scratch/scratch.ts";
 import { correctiveActions, objective, objectiveCheck, retestOf, round, summarize } from "../../drill/verdict.ts";
 import { HoldfastError, messageOf } from "../../errors.ts";
 import type { Context } from "../context.ts";
+import { guardOf } from "../guard.ts";
 import { objectives, plannedChecks } from "./drill-checks.ts";
 import type { DrillRun, Performed } from "./run-drill.ts";
 
@@ -77,7 +78,7 @@ export async function concludeDrill(run: DrillRun, performed: Performed, signer:
     retestOf: retestOf(past),
     history: past.slice(-mostHistory).map(({ id, startedAt, verdict: result, rto: { seconds: rtoSeconds }, backup }) => ({ id, startedAt, verdict: result, rtoSeconds, plainBytes: backup?.plainBytes ?? null })),
   };
-  const published = await publishEvidence(workplace.repository, { ...draft, forecast: predict([...past, draft], drill, finished) }, { signer, clock: context.clock, actor: context.actor, render: renderReports });
+  const published = await publishEvidence(workplace.repository, { ...draft, forecast: predict([...past, draft], drill, finished) }, { signer, clock: context.clock, actor: context.actor, guard: guardOf(context, workplace.repository), render: renderReports });
   tellVerdict(context, published);
   return { ...published, folder: folderOf(workplace.repository, draft) };
 }

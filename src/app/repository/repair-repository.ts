@@ -8,6 +8,7 @@ import { acquireLock, type Lock } from "../../lock/lease.ts";
 import { findDeadLocks, findStaleProbes, judgeUnpublished, type History, type Patience } from "./check-garbage.ts";
 import type { Store, StoredObject } from "../../store/store.ts";
 import { configuredSigner, type Context, type Workplace } from "../context.ts";
+import { guardOf } from "../guard.ts";
 import type { Finding } from "./findings.ts";
 import { recorded } from "../record.ts";
 
@@ -48,8 +49,9 @@ async function repairOne(context: Context, workplace: Workplace, database: strin
   }
 }
 
-async function lockOf({ actor, clock, signal }: Context, { repository }: Workplace, key: string, waitMs: number): Promise<Lock> {
-  return acquireLock(repository.store, key, { action: "repository check", actor, clock, signal, waitMs });
+async function lockOf(context: Context, { repository }: Workplace, key: string, waitMs: number): Promise<Lock> {
+  const { actor, clock, signal } = context;
+  return acquireLock(repository.store, key, { action: "repository check", actor, clock, signal, waitMs, guard: guardOf(context, repository) });
 }
 
 async function repairFinding(context: Context, workplace: Workplace, finding: Finding, options: RepairOptions, lock: Lock | undefined): Promise<Finding> {

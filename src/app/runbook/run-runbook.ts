@@ -9,7 +9,7 @@ import { checkRunbook } from "../../rollback/runbook/lint.ts";
 import { type BegunRunbook, readBegun, sha256Of, writeBegun } from "../../rollback/runbook/records.ts";
 import { type Context, databaseNamed, requireSigner, type Workplace } from "../context.ts";
 import { incidentPen, openIncidentOf } from "../incident/incident-pen.ts";
-import { type Action, openFor, recorded } from "../record.ts";
+import { type Action, inWorkplace } from "../record.ts";
 import { executeRunbook, type RunbookRun, type RunbookRunResult, underRunbookLock } from "./execute-runbook.ts";
 import { type GoAhead, requireGoAhead } from "./go-ahead.ts";
 import { findRunbook, requireSound } from "./show-runbooks.ts";
@@ -95,10 +95,5 @@ async function again(context: Context, options: RunbookResumption, direction: "r
 }
 
 async function within(context: Context, database: DatabaseConfig, action: Action, work: (held: Context, workplace: Workplace, subject: Action["subject"]) => Promise<RunbookRunResult>): Promise<RunbookRunResult> {
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, (subject) => underRunbookLock(context, workplace, database, (held) => work(held, workplace, subject)));
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, (workplace, subject) => underRunbookLock(context, workplace, database, (held) => work(held, workplace, subject)));
 }

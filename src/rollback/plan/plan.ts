@@ -22,8 +22,27 @@ export const tableLossShape = z.strictObject({
    * `not-counted`: the table was locked, not readable, or too large for the time that was given.
    */
   by: z.enum(["sequence", "count", "gone", "new", "not-counted"]),
+  /** Rows of the snapshot that were updated since, at most; null where that is not known. Absent from plans of earlier versions. */
+  changed: z.int().nonnegative().nullable().optional(),
+  /** Rows of the snapshot that were deleted since and come back, at most; null where that is not known. */
+  deleted: z.int().nonnegative().nullable().optional(),
+  /**
+   * How those two are known. `counters`: at most, from the server's, and so exactly where it is 0; `rewritten`: unknown, because
+   * the table was emptied, written anew or made anew as a whole; `unknown`.
+   */
+  changesBy: z.enum(["counters", "rewritten", "unknown"]).optional(),
 });
 export type TableLoss = z.infer<typeof tableLossShape>;
+
+/** How far changed and deleted rows are known of all tables. Absent from plans of earlier versions, and where no data is lost. */
+export const changesShape = z.strictObject({
+  /** Every change that was committed before is counted; null where the counters tell nothing. */
+  until: instant.nullable(),
+  /** Why the counters tell nothing, as a clause; null where they do. */
+  unknown: z.string().nullable(),
+  /** Tables of which the digest proves that nothing was changed, deleted or added; they are not among those that lose something. */
+  unchanged: z.array(z.string()),
+});
 
 export const migrationShape = z.strictObject({
   name: z.string(),
@@ -58,6 +77,7 @@ export const planSchema = z.strictObject({
     data: z.boolean(),
     minutes: z.number().nonnegative(),
     tables: z.array(tableLossShape),
+    changes: changesShape.optional(),
   }),
   stops: z.strictObject({
     workloads: z.array(z.string()),
