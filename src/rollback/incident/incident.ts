@@ -11,7 +11,7 @@ import type { Signer } from "../../catalog/signatures.ts";
 import { appendToChain, type Chain, readChain, type Unchained } from "../../catalog/signed-chain.ts";
 import { HoldfastError } from "../../errors.ts";
 import { healthShape } from "../health/health.ts";
-import { changesShape, strategies, tableLossShape } from "../plan/plan.ts";
+import { changesShape, stopsShape, strategies, tableLossShape } from "../plan/plan.ts";
 import { limited } from "./texts.ts";
 
 const common = {
@@ -34,7 +34,7 @@ export const planSummaryShape = z.strictObject({
   backup: z.string(),
   snapshotAt: z.string(),
   migrations: z.array(z.string()),
-  stops: z.strictObject({ workloads: z.array(z.string()), seconds: z.number().nullable(), basis: z.string() }),
+  stops: stopsShape,
   loss: z.strictObject({ data: z.boolean(), minutes: z.number(), tables: z.array(tableLossShape), changes: changesShape.optional() }),
 });
 export type PlanSummary = z.infer<typeof planSummaryShape>;
