@@ -2,6 +2,7 @@
 import type { RollbackResult } from "../app/rollback/carry-out.ts";
 import type { ShownRollback } from "../app/rollback/show-rollbacks.ts";
 import type { JournalEntry } from "../rollback/journal/journal.ts";
+import { knownSeconds } from "../rollback/plan/downtime.ts";
 import type { RollbackRecord } from "../rollback/plan/records.ts";
 import type { RollbackPlan, Strategy } from "../rollback/plan/plan.ts";
 import { shellWord } from "../process/shell-word.ts";
@@ -28,7 +29,7 @@ export function renderPlan(plan: RollbackPlan): string {
       ["because", plan.because],
       ["checkpoint", `${checkpoint.id}, taken ${checkpoint.takenAt}`],
       ["backup", `${checkpoint.backup}, of ${checkpoint.snapshotAt}`],
-      ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${stops.seconds === null ? "" : ` for about ${formatSeconds(stops.seconds)} and the start of the previous images`}`],
+      ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${howLong(stops)}`],
       ["", stops.basis],
       ["images", imageLines(plan)],
       ["migrations", plan.migrations.length === 0 ? "none since the checkpoint" : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],
@@ -52,6 +53,14 @@ export function renderPlanNext(plan: RollbackPlan, file: string | undefined): st
   if (blocked) return "this plan would be REFUSED: mend what is BLOCKED above, and plan again; nothing was changed";
   const how = file === undefined ? `--to ${shellWord(plan.to)}` : `--plan ${shellWord(file)}`;
   return `nothing was changed; go ahead with: holdfast rollback ${how} --confirm ${shellWord(plan.confirm)}`;
+}
+
+/** A sum that lacks a part must not look like the whole. */
+function howLong({ seconds, parts }: RollbackPlan["stops"]): string {
+  if (parts === undefined) return seconds === null ? "" : ` for about ${formatSeconds(seconds)} and the start of the previous images`;
+  if (seconds !== null) return ` for about ${formatSeconds(seconds)}`;
+  const known = knownSeconds(parts);
+  return known === 0 ? "; for how long is NOT KNOWN" : ` for at least ${formatSeconds(known)}; how long in all is NOT KNOWN`;
 }
 
 function facts(pairs: readonly (readonly [name: string, text: string])[]): string[] {
