@@ -82,11 +82,13 @@ function shown({ reference, id }: { reference: string; id: string }): string {
 
 export function renderRollback(result: RollbackResult): string {
   const kept = result.facts["swap"]?.["kept"];
+  const setAside = result.facts["swap"]?.["setAside"];
   const safety = result.facts["safety-backup"]?.["backup"];
   return [
     `${result.rollback}: ${result.message} (${formatDuration(result.seconds)})`,
     ...(typeof safety === "string" && result.outcome === "done" ? [`the state before is in backup ${safety}`] : []),
     ...(typeof kept === "string" && result.outcome === "done" ? [`the database before is kept as ${kept}; drop it when it is no longer needed`] : []),
+    ...(typeof setAside === "string" && result.outcome === "aborted" ? [`the copy that was live meanwhile is kept as ${setAside}, with what was written to it; drop it when it is no longer needed`] : []),
     ...(result.incident === null ? [] : [`incident ${result.incident}: add what you know with \`holdfast incident note\`, and draft the post-mortem with \`holdfast incident report ${result.incident}\``]),
   ].join("\n");
 }

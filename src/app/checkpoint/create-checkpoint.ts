@@ -28,6 +28,7 @@ import { type ComingSource, lastRecordOf, requireComing } from "./coming-migrati
 import { type DatabaseState, readDatabaseState } from "../database-state.ts";
 import { ledgerDifference } from "./ledger-difference.ts";
 import { type ChosenBackup, preDeployBackup, readBackup, requireThere, unlikeNow } from "./pre-deploy-backup.ts";
+import { releaseOldPins } from "./release-pins.ts";
 import { whatRuns } from "./what-runs.ts";
 
 export interface CreateCheckpointOptions {
@@ -48,6 +49,8 @@ export interface CreateCheckpointOptions {
 
 export interface CreatedCheckpoint extends CheckpointRecord {
   readonly warnings: readonly string[];
+  /** Ids of old checkpoints whose images are not kept from being pruned any more. */
+  readonly released: readonly string[];
 }
 
 const lookStep = { id: "look", title: "look at the database and what runs" } as const;
@@ -82,7 +85,8 @@ export async function createCheckpoint(context: Context, options: CreateCheckpoi
       const record = await conclude(context, workplace, database, { server, platform, options, before, backup });
       subject["checkpoint"] = record.id;
       subject["running"] = before.running;
-      return { ...record, warnings: before.warnings };
+      const released = await releaseOldPins(context, workplace, database.name, platform);
+      return { ...record, warnings: before.warnings, released };
     });
   } catch (error) {
     throw cancellationSaying(error, "no checkpoint was published");
