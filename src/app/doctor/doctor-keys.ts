@@ -12,7 +12,7 @@ export async function checkKeys(config: Config): Promise<Area> {
   const backsUp = config.signingKeyFile !== undefined || !restores;
   if (backsUp || config.recipients.length > 0) await checkRecipients(area, config);
   else area.add("recipients", "skip", "none: this host only restores");
-  const signer = backsUp ? await area.try("signing key", () => requireSigner(config), ({ id }) => `ed25519 ${id}`) : await configuredSigner(config);
+  const signer = backsUp ? await area.try("signing key", () => requireSigner(config, "backup"), ({ id }) => `ed25519 ${id}`) : await configuredSigner(config);
   if (!backsUp) area.add("signing key", "skip", "none: this host only restores");
   await checkSecrecy(area, "signing key", config.signingKeyFile, "forge backups");
   const trusted = await area.attempt("trusted signers", () => trustedSigners(config));
