@@ -72,7 +72,7 @@ export async function createCheckpoint(context: Context, options: CreateCheckpoi
   try {
     return await inWorkplace(context, action, async (workplace, subject) => {
       requireRollbackSettings(database);
-      await requireSigner(context.config, context.clock.now());
+      await requireSigner(context.config, "checkpoint", context.clock.now());
       const platform = options.runsOn ?? configuredPlatform(database, options.platform);
       context.reporter.emit({ type: "plan", steps: [lookStep] });
       const server = await reachDatabase(context, database);
@@ -150,7 +150,7 @@ async function conclude(context: Context, workplace: Workplace, database: Databa
     pinned = await runStep(reporter, "pin", () => binding.platform.pin(binding.before.runs, id, signal), ({ workloads }) => `${workloads.flatMap(({ images }) => images).filter((image) => image.pinned !== null).length} images`);
     const state = pinned;
     return await runStep(reporter, "sign", async () => {
-      const signer = await requireSigner(context.config, takenAt);
+      const signer = await requireSigner(context.config, "checkpoint", takenAt);
       const checkpoint = checkpointOf(context, database, { ...binding, after, state, id, takenAt, signer: signer.id });
       await lock.assertHeld();
       throwIfCancelled(signal);
