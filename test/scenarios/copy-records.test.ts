@@ -7,7 +7,7 @@ import type { RecordCounts } from "../../src/app/repository/copy-records.ts";
 import type { RollbackPlan } from "../../src/app/rollback/make-plan.ts";
 import type { CheckReport } from "../../src/app/repository/findings.ts";
 import { contextOf } from "../faults/scene.ts";
-import { adding, columns, databasePlace, type DatabasePlace, renaming, way } from "../harness/database-rollbacks.ts";
+import { columns, databasePlace, type DatabasePlace, renaming, way } from "../harness/database-rollbacks.ts";
 import { drill } from "../harness/drills.ts";
 import { dropDatabase, withSession } from "../harness/postgres.ts";
 import { s3Missing, s3Server } from "../harness/s3.ts";
@@ -20,13 +20,13 @@ interface Known {
   readonly rollback: string;
 }
 
-/** A repository that knows much: two deploys, one of them taken back, a hold and a drill. */
+/** A repository that knows much: two deploys, one of them taken back, its safety backup and another one held, and a drill. */
 async function known(): Promise<Known> {
   const place = await databasePlace();
-  await place.deploys("1.1.0", "1.0.0", adding);
+  await place.deploys("1.1.0", "1.0.0", { ...renaming, down: "ALTER TABLE patients RENAME COLUMN full_name TO name;" });
   const { rollback } = (await place.ok(...way(place), "--reason", "rehearsing it for real", "--json")).json<{ rollback: string }>();
-  const checkpoint = await place.deploys("2.0.0", "1.0.0", renaming);
-  await place.sql("INSERT INTO patients (full_name) VALUES ('in between');\n");
+  const checkpoint = await place.deploys("2.0.0", "1.0.0", { name: "20260203000000_title", sql: "ALTER TABLE patients RENAME COLUMN name TO title;" });
+  await place.sql("INSERT INTO patients (title) VALUES ('in between');\n");
   const [{ id: held } = { id: "" }] = (await place.ok("backup", "list", "--json")).json<{ id: string }[]>();
   await place.ok("backup", "hold", held, "--reason", "litigation 17");
   const { context } = await contextOf(place);
@@ -48,9 +48,9 @@ test("the source is destroyed, and the copy alone knows what was held, proved an
   const { place, held, checkpoint, drill: proved, rollback } = await known();
   const to = await copyOf(place);
   const copied = (await place.ok("repository", "copy", "--to", to, "--json")).json<{ records: RecordCounts; copied: object[] }>();
-  expect(copied.records).toMatchObject({ holds: { copied: 1 }, checkpoints: { copied: 2 }, drills: { copied: 1 }, incidents: { copied: 1 }, rollbacks: { copied: 1 }, runbooks: { copied: 0 } });
+  expect(copied.records).toMatchObject({ holds: { copied: 2 }, checkpoints: { copied: 2 }, drills: { copied: 1 }, incidents: { copied: 1 }, rollbacks: { copied: 1 }, runbooks: { copied: 0 } });
   const again = await place.ok("repository", "copy", "--to", to);
-  expect(again.stdout).toMatch(/records copied: none; there before: 1 hold, 2 checkpoints, 1 drill, 1 incident, 1 rollback/);
+  expect(again.stdout).toMatch(/records copied: none; there before: 2 holds, 2 checkpoints, 1 drill, 1 incident, 1 rollback/);
   // On to a third place: everything comes from the copy.
   await place.ok("repository", "copy", "--from", to, "--to", `file://${place.folder}/third`);
 
@@ -61,7 +61,7 @@ test("the source is destroyed, and the copy alone knows what was held, proved an
     const report = await look<CheckReport>("repository", "check", "--level", "hash");
     expect(report.findings.filter(({ severity }) => severity !== "note")).toEqual([]);
     expect(report.checked).toMatchObject({ backups: copied.copied.length, drills: 1 });
-    expect(await look("audit", "verify")).toMatchObject({ origin: { problems: [] }, records: { holds: 1, checkpoints: 2, rollbacks: 1, incidents: 1, problems: [] }, drills: { proven: 1, problems: [] } });
+    expect(await look("audit", "verify")).toMatchObject({ origin: { problems: [] }, records: { holds: 2, checkpoints: 2, rollbacks: 1, incidents: 1, problems: [] }, drills: { proven: 1, problems: [] } });
   }
   place.env["HOLDFAST_FROM"] = to;
   expect((await place.ok("checkpoint", "list", "--json")).json<{ id: string }[]>().map(({ id }) => id)).toContain(checkpoint);
