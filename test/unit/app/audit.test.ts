@@ -43,7 +43,7 @@ const inChain = (key: string, change: (records: Envelope[]) => unknown[]): void 
 const { privateKeyPem } = generateSigningKey();
 const stranger = loadSigner(privateKeyPem, "a stranger");
 const signedByStranger = ({ record }: Envelope): Envelope => ({ record, signer: stranger.id, signature: stranger.sign(Buffer.from(record)).toString("base64") });
-const resign = (key: string, file = key): void => put(`${key}.sig`, stranger.sign(world.store.objects.get(file)!.bytes));
+const resign = (key: string): void => { put(`${key}.sig`, stranger.sign(world.store.objects.get(key)!.bytes)); };
 
 test("records of every kind are counted, and all are whole", async () => {
   const report = await audit();

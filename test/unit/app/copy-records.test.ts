@@ -5,6 +5,7 @@ import { readHold } from "../../../src/catalog/holds.ts";
 import { appendIncident, readIncident } from "../../../src/rollback/incident/incident.ts";
 import { draftOf, type DrillBench } from "../drill/fixture.ts";
 import { publishEvidence } from "../../../src/drill/evidence/publish-evidence.ts";
+import { sha256Of } from "../../../src/drill/evidence/signed-file.ts";
 import { freshKeys } from "../catalog/fixture.ts";
 import { copyPlace, type CopyPlace, copyRecords, damageAt, held, ids, keysOf, now, recordsWorld, type World } from "./records-fixture.ts";
 
@@ -115,7 +116,6 @@ test("a certification that came later goes to its drill", async () => {
   await copyRecords(world.repository, copy.repository);
   const [drill = ""] = ids.drills;
   const evidence = world.store.objects.get(`ehr/drills/${drill}/evidence.json`)!.bytes;
-  const { sha256Of } = await import("../../../src/drill/evidence/signed-file.ts");
   await world.certify({ evidence: { database: "ehr", id: drill }, sha256: sha256Of(evidence) } as Parameters<DrillBench["certify"]>[0]);
   expect((await copyRecords(world.repository, copy.repository)).counts.drills).toEqual({ copied: 1, unchanged: 1 });
   expect(keysOf(copy.store)).toEqual(world.keys());
