@@ -80,6 +80,21 @@ test.each(steps)("a copy that is killed %s lists whole backups only, and the nex
   await expectWhole(bench, copy, published ? /(?:^|\/)\.(?:lock|tmp)-/ : undefined);
 }, 120_000);
 
+test.each(["before", "after"])("a copy that is killed %s the hold is written lists no backup that is not held, and the next one completes both", async (when) => {
+  const { bench, copy } = await benchWithCopy();
+  await bench.ok("backup", "hold", good(), "--reason", "litigation 17");
+  const env = { KILLED_AT: `${when} holds/${good()}.json`, NODE_OPTIONS: `--import ${join(import.meta.dirname, "..", "fixtures", "killed-at.ts")}` };
+  Object.assign(bench.env, env);
+  expect((await bench.start("repository", "copy", "--to", "offsite")).signal).toBe("SIGKILL");
+  for (const name of Object.keys(env)) Reflect.deleteProperty(bench.env, name);
+  expect(await listed(bench)).toEqual([]);
+  await releaseLock(copy);
+  const next = (await bench.ok("repository", "copy", "--to", "offsite", "--json")).json<CopyJson & { records: { holds: { copied: number; unchanged: number } } }>();
+  expect(next).toMatchObject({ copied: [{ id: good() }], records: { holds: when === "before" ? { copied: 1, unchanged: 0 } : { copied: 0, unchanged: 1 } } });
+  expect(await readFile(join(copy, "ehr", "holds", `${good()}.json`))).toEqual(await readFile(join(bench.repository, "ehr", "holds", `${good()}.json`)));
+  await expectWhole(bench, copy);
+}, 240_000);
+
 /** A killed holder blocks the others for one lease, which has passed here. */
 async function releaseLock(copy: string): Promise<void> {
   const path = join(copy, "ehr", "locks", "backup.json");

@@ -28,7 +28,7 @@ export interface DrillEnding {
 }
 
 /** The test server as a place for scratches: quicker to have than a cluster of its own. */
-export function testServerScratch({ context }: Bench, url: string): ScratchProvider {
+export function testServerScratch({ context }: Pick<Bench, "context">, url: string): ScratchProvider {
   return serverProvider({ url, source: { connection: parseDatabaseUrl(url), search: {} }, allowSourceServer: true, pgBin: undefined, host: context.actor.host, now: () => context.clock.now() });
 }
 
@@ -55,7 +55,7 @@ async function change({ server, database }: Scratch, sql: string): Promise<void>
 }
 
 /** Drills and gives the evidence, read back from the repository, whatever the verdict. */
-export async function drill(here: Bench, { choice = { latest: true }, provider, tamper, settings }: DrillSetup): Promise<DrillEnding> {
+export async function drill(here: Pick<Bench, "context" | "folder">, { choice = { latest: true }, provider, tamper, settings }: DrillSetup): Promise<DrillEnding> {
   const [[name, database] = []] = here.context.config.databases;
   if (name === undefined || database === undefined) throw new Error("no database");
   const place = provider ?? testServerScratch(here, database.url);
@@ -71,7 +71,7 @@ export async function drill(here: Bench, { choice = { latest: true }, provider, 
   return { evidence: parseEvidence(await readFile(join(folder, "evidence.json")), folder), error };
 }
 
-async function evidenceFolders({ folder }: Bench): Promise<string[]> {
+async function evidenceFolders({ folder }: Pick<Bench, "folder">): Promise<string[]> {
   const drills = join(folder, "repository", "ehr", "drills");
   return (await readdir(drills).catch(() => [])).map((id) => join(drills, id)).sort();
 }

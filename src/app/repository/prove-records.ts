@@ -1,7 +1,8 @@
 /** Whether one record of a repository is what was written: its signatures, its chain, its name. Each throws `integrity` if it is not. */
-import { databaseOfRecordId, rollbackKey, runbookKey } from "../../catalog/layout.ts";
+import { begunFile, databaseOfRecordId, drillKey, rollbackKey, runbookKey } from "../../catalog/layout.ts";
 import { originOf } from "../../catalog/copy-place.ts";
 import type { Repository } from "../../catalog/repository.ts";
+import { parseBegun } from "../../drill/evidence/begun.ts";
 import { readDrill } from "../../drill/evidence/records.ts";
 import { checkReports } from "../../drill/evidence/report-index.ts";
 import { HoldfastError } from "../../errors.ts";
@@ -35,6 +36,9 @@ export const proveDrill: Prove = async (repository, database, id) => {
   if (record?.evidence === undefined) return undefined;
   const [problem] = [...record.certifications.flatMap((each) => each.problem ?? []), ...(await checkReports(repository, record, record.files))];
   if (problem !== undefined) throw problem;
+  // It is not signed, but must be what it is taken for where the rest has not arrived yet.
+  const begun = await repository.store.get(drillKey(database, id, begunFile));
+  if (begun !== undefined && parseBegun(begun.bytes, database, id) === undefined) throw new HoldfastError("integrity", `${drillKey(database, id, begunFile)} does not say how this drill began`);
   return evidenceOf(repository, record.evidence);
 };
 
