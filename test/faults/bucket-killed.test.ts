@@ -49,6 +49,11 @@ if (missing !== undefined) {
     // Nothing is retained there, as if the lock of everything had ended.
     const on = await bench(urlOf(database), { config: { repository: { url: server.location(name, "clinic"), credentials } }, database: { retention: retentionOf({ keepLast: 1 }) } });
     const ids = ages.length === 0 ? [] : await history(on, ages.map((age) => age * day));
+    // The backup that these are copies of was removed without a word.
+    const { Versions: all = [], DeleteMarkers: markers = [] } = kind === "plain" ? {} : await client.send(new ListObjectVersionsCommand({ Bucket: name, Prefix: "clinic/ehr/backups/" }));
+    for (const { Key: key = "", VersionId: version } of [...all, ...markers]) {
+      if (!ids.some((id) => key.includes(id))) await client.send(new DeleteObjectCommand({ Bucket: name, Key: key, VersionId: version }));
+    }
     return {
       on, ids,
       listed: async () => (await listDatabaseBackups(on.context)).map(({ id }) => id),
