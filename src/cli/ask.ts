@@ -2,6 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import { isatty } from "node:tty";
 
+import { cancelled, HoldfastError } from "../errors.ts";
 import { redact } from "../process/redact.ts";
 
 export interface Asking {
@@ -20,12 +21,27 @@ export function askForName<T extends { readonly confirm: string }>({ signal, for
   if (forScript || !isatty(0) || !isatty(2)) return undefined;
   return async (shown) => {
     await pause();
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    try {
-      process.stderr.write(`\n${redact(render(shown))}\n\n`);
-      return (await terminal.question(`Type ${shown.confirm} to go ahead, anything else to leave it: `, { signal })).trim();
-    } finally {
-      terminal.close();
-    }
+    process.stderr.write(`\n${redact(render(shown))}\n\n`);
+    return lineTyped(`Type ${shown.confirm} to go ahead, anything else to leave it: `, signal);
   };
+}
+
+/** @throws HoldfastError `cancelled` by the signal, by Ctrl-C or Ctrl-D, and where the terminal itself goes away */
+async function lineTyped(question: string, signal: AbortSignal): Promise<string> {
+  const left = new AbortController();
+  const leave = (): void => { left.abort(); };
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // A terminal that is gone fails to be read and to be set: unheard, that would end the process before it wrote down anything.
+  terminal.once("SIGINT", leave).once("close", leave).on("error", leave);
+  try {
+    return (await terminal.question(question, { signal: AbortSignal.any([signal, left.signal]) })).trim();
+  } catch (error) {
+    // The line of the question has not ended.
+    process.stderr.write("\n");
+    if (signal.aborted) throw cancelled(signal);
+    if (left.signal.aborted) throw new HoldfastError("cancelled", "cancelled at the question", { cause: error });
+    throw error;
+  } finally {
+    terminal.close();
+  }
 }

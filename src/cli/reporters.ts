@@ -39,13 +39,22 @@ function steady(reporter: ClosableReporter): PausableReporter {
   return { ...reporter, pause: () => Promise.resolve() };
 }
 
-/** @param make - a drawing; after a pause another one begins, with the steps that have not ended yet */
+/**
+ * @param make - a drawing; after a pause another one begins, with the steps that have not ended yet, as soon as one of them
+ * goes on: while the question stands there, nothing is drawn over it
+ */
 export function pausable(make: () => ClosableReporter): PausableReporter {
   let drawing = make();
+  let paused = false;
   const open = new Map<string, Step>();
   return {
     emit: (event) => {
       if (event.type === "plan") for (const step of event.steps) open.set(step.id, step);
+      if (paused && event.type !== "note") {
+        paused = false;
+        if (open.size > 0) drawing.emit({ type: "plan", steps: [...open.values()] });
+        if (event.type === "plan") return;
+      }
       if (event.type === "step-finished" || event.type === "step-skipped" || event.type === "step-failed") open.delete(event.step);
       drawing.emit(event);
     },
@@ -53,7 +62,7 @@ export function pausable(make: () => ClosableReporter): PausableReporter {
     pause: async () => {
       await drawing.close();
       drawing = make();
-      if (open.size > 0) drawing.emit({ type: "plan", steps: [...open.values()] });
+      paused = true;
     },
   };
 }

@@ -9,7 +9,7 @@ import { checkReports } from "../../drill/evidence/report-index.ts";
 import { HoldfastError } from "../../errors.ts";
 import { type Context, requireSigner } from "../context.ts";
 import { guardOf } from "../guard.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { type DrillName, findDrill } from "./show-drills.ts";
 
 export interface CertifyOptions {
@@ -37,39 +37,34 @@ export const defaultStatement = "I have reviewed the evidence of this drill and 
  */
 export async function certifyDrill(context: Context, options: CertifyOptions): Promise<CertifiedDrill> {
   const action = { action: "drill certify", subject: { ...(options.database !== undefined && { database: options.database }) }, reason: options.reason };
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, async (subject) => {
-      const { repository } = workplace;
-      if ("id" in options.drill) subject.drill = options.drill.id;
-      const signer = await signerOf(context, options.keyFile);
-      requireTrust(signer, repository.trusted, context.clock.now());
-      const record = await findDrill(context, repository, options.drill, options.database);
-      subject.database = record.database;
-      subject.drill = record.id;
-      if (record.problem !== undefined) throw record.problem;
-      if (record.evidence === undefined) {
-        throw new HoldfastError("not-found", `drill ${record.id} has no evidence: it ${record.running ? "still runs" : "ended without a verdict"}`, { hints: ["`holdfast drill list` shows which drills can be certified."] });
-      }
-      const { database, id, sha256, evidence, files } = record;
-      subject.evidence = sha256;
-      const [problem] = await checkReports(repository, { database, id, sha256, evidence }, files);
-      if (problem !== undefined) throw problem;
-      if (signer.id === evidence.signer) {
-        context.reporter.emit({ type: "note", level: "warn", message: `the certification is signed with the key that signed the evidence: it does not show that another person looked` });
-      }
-      const said = { by: options.by, statement: options.statement ?? defaultStatement, at: context.clock.now().toISOString() };
-      const written = await underDrillLock(repository, database, "drill certify", { ...context, guard: guardOf(context, repository) }, () => writeCertification(repository, { database, id, sha256 }, signer, said));
-      subject.certification = written.sha256;
-      return { evidence, certification: written.certification };
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, async (workplace, subject) => {
+    const { repository } = workplace;
+    if ("id" in options.drill) subject.drill = options.drill.id;
+    const signer = await signerOf(context, options.keyFile);
+    requireTrust(signer, repository.trusted, context.clock.now());
+    const record = await findDrill(context, repository, options.drill, options.database);
+    subject.database = record.database;
+    subject.drill = record.id;
+    if (record.problem !== undefined) throw record.problem;
+    if (record.evidence === undefined) {
+      throw new HoldfastError("not-found", `drill ${record.id} has no evidence: it ${record.running ? "still runs" : "ended without a verdict"}`, { hints: ["`holdfast drill list` shows which drills can be certified."] });
+    }
+    const { database, id, sha256, evidence, files } = record;
+    subject.evidence = sha256;
+    const [problem] = await checkReports(repository, { database, id, sha256, evidence }, files);
+    if (problem !== undefined) throw problem;
+    if (signer.id === evidence.signer) {
+      context.reporter.emit({ type: "note", level: "warn", message: `the certification is signed with the key that signed the evidence: it does not show that another person looked` });
+    }
+    const said = { by: options.by, statement: options.statement ?? defaultStatement, at: context.clock.now().toISOString() };
+    const written = await underDrillLock(repository, database, "drill certify", { ...context, guard: guardOf(context, repository) }, () => writeCertification(repository, { database, id, sha256 }, signer, said));
+    subject.certification = written.sha256;
+    return { evidence, certification: written.certification };
+  });
 }
 
 async function signerOf({ config }: Context, file: string | undefined): Promise<Signer> {
-  return file === undefined ? requireSigner(config) : loadSigner(await readTextFile(file, "the signing key"), file);
+  return file === undefined ? requireSigner(config, "certification") : loadSigner(await readTextFile(file, "the signing key"), file);
 }
 
 /** What we would not believe when we read it, we do not write. */

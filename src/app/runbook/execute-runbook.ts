@@ -92,7 +92,7 @@ export async function executeRunbook(context: Context, { repository }: Workplace
   const steps = stepsOfRunbook(runbook, { programs: configuredPrograms(context, database, self), inputs, tell });
   const journal = await openJournal({ stateDir, repository, database: database.name, id: begun.id, clock, actor, signer, reporter });
   const options = { reporter, signal, clock };
-  const shown = (id: string): string => renderChecklist({ ...runbook, introduction: "", preconditions: [], inputs: new Map(), steps: runbook.steps.filter((step) => step.id === id) }, { inputs: withoutSecrets(runbook, inputs) });
+  const shown = (id: string): string => renderChecklist({ ...runbook, introduction: "", preconditions: [], inputs: new Map() }, { inputs: withoutSecrets(runbook, inputs), only: id });
   // Killed between its last entry and its answer, it has nothing left to do but to answer.
   const over = stateOf(journal.entries).ended;
   if (over !== undefined && (over.outcome === "aborted") !== (direction === "abort")) {

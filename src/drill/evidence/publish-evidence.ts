@@ -60,7 +60,7 @@ export async function publishEvidence(repository: Repository, draft: EvidenceDra
     const records = await listDrills(repository, database, { now: clock.now(), host: actor.host });
     if ((await store.head(drillKey(database, id, evidenceFile))) !== undefined) throw new HoldfastError("integrity", `drill ${id} has evidence already`, { hints: [ifTaken] });
     await removeUnpublished(store, draft, records.find((record) => record.id === id)?.files ?? []);
-    const evidence: Evidence = { ...draft, previous: chainEnd(records.filter((record) => record.evidence !== undefined)), signer: signer.id };
+    const evidence: Evidence = { ...draft, previous: chainEnd(records.filter((record) => record.evidence !== undefined).filter(({ evidence }) => evidence.repository.id === repository.id)), signer: signer.id };
     const bytes = serializeEvidence(evidence);
     const sha256 = sha256Of(bytes);
     const reports = await render(evidence, bytes);

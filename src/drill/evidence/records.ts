@@ -1,7 +1,7 @@
 /** What drills have left in the repository, and what of it can be trusted. */
 import { ahead } from "../../audit/select.ts";
 import { begunFile, drillKey, drillsFolder, evidenceFile, partsOfDrillId } from "../../catalog/layout.ts";
-import type { Repository } from "../../catalog/repository.ts";
+import { belongsTo, type Repository } from "../../catalog/repository.ts";
 import type { SignedKind } from "../../catalog/signed-object.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
@@ -48,7 +48,7 @@ export async function readEvidence(repository: Repository, { database, id }: Dri
   if (read === undefined) return undefined;
   const { content: evidence } = read;
   const [expected, found] = [`drill ${id} of ${database} in repository ${repository.id}`, `drill ${evidence.id} of ${evidence.database} in repository ${evidence.repository.id}`];
-  if (found !== expected) throw untrue("misplaced", `${drillKey(database, id, evidenceFile)} is that of ${found}: it was moved or copied`, { part: evidenceFile, expected, found });
+  if (evidence.id !== id || evidence.database !== database || !belongsTo(repository, evidence.repository.id)) throw untrue("misplaced", `${drillKey(database, id, evidenceFile)} is that of ${found}: it was moved or copied`, { part: evidenceFile, expected, found });
   return read;
 }
 

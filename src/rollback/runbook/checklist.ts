@@ -11,10 +11,12 @@ export interface ChecklistOptions {
   readonly inputs: ReadonlyMap<string, string>;
   /** Of an execution; none for a list that is yet to be followed. */
   readonly entries?: readonly JournalEntry[];
+  /** Id of the only step to show, with the number that it has among all. */
+  readonly only?: string;
 }
 
 /** Markdown with boxes. Secrets stand there by their names only. */
-export function renderChecklist(runbook: Runbook, { inputs, entries = [] }: ChecklistOptions): string {
+export function renderChecklist(runbook: Runbook, { inputs, entries = [], only }: ChecklistOptions): string {
   const values = shown(runbook, inputs);
   const lines = [
     `# ${runbook.title}`,
@@ -23,7 +25,7 @@ export function renderChecklist(runbook: Runbook, { inputs, entries = [] }: Chec
     ...(runbook.introduction === "" ? [] : ["", fillIn(runbook.introduction, values)]),
     ...(runbook.inputs.size === 0 ? [] : ["", "## Inputs", "", ...[...runbook.inputs.values()].map(({ name, description, secret }) => `- \`${name}\`${secret ? " (secret)" : values.has(name) ? ` = \`${values.get(name) ?? ""}\`` : ""}: ${description}`)]),
     ...(runbook.preconditions.length === 0 ? [] : ["", "## Before you begin", "", ...runbook.preconditions.map((sentence) => `- [ ] ${fillIn(sentence, values)}`)]),
-    ...runbook.steps.flatMap((step, at) => ["", ...stepLines(step, at + 1, values, entries)]),
+    ...runbook.steps.flatMap((step, at) => (only === undefined || step.id === only ? ["", ...stepLines(step, at + 1, values, entries)] : [])),
     ...outcome(entries),
   ];
   return printable(lines.join("\n"));

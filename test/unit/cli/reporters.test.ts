@@ -86,7 +86,7 @@ test("a rate is told once it means something, and an estimate until it has been 
   expect(describeProgress({ bytes: 7 }, undefined, new Date(0))).toBe("7 B");
 });
 
-test("a question ends the drawing, and what has not ended yet is drawn anew below it", async () => {
+test("a question ends the drawing, and what has not ended yet is drawn anew below it once something goes on", async () => {
   const drawings: string[][] = [];
   const reporter = pausable(() => {
     const told: string[] = [];
@@ -100,6 +100,7 @@ test("a question ends the drawing, and what has not ended yet is drawn anew belo
   reporter.emit({ type: "step-started", step: "look" });
   reporter.emit({ type: "step-finished", step: "look" });
   await reporter.pause();
+  expect(drawings[1]).toEqual([]);
   reporter.emit({ type: "step-started", step: "swap" });
   await reporter.close();
   expect(drawings).toEqual([["plan look swap", "step-started look", "step-finished look", "closed"], ["plan swap", "step-started swap", "closed"]]);
