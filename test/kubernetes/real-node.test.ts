@@ -136,6 +136,12 @@ describe("a real node that does not enforce policies", () => {
   });
 });
 
+test("whoever is not root is told so in one line", async () => {
+  const script = join(import.meta.dirname, "../harness/kubernetes/ensure-node.sh");
+  const asked = await execa("setpriv", ["--reuid", "65534", "--regid", "65534", "--clear-groups", "bash", "-s", "enforce"], { inputFile: script, reject: false });
+  expect([asked.exitCode, asked.stderr]).toEqual([3, "no real Kubernetes node: only root can start one"]);
+});
+
 const stands = (number: string): boolean => existsSync(`/sys/class/net/holdfast-n${number}`) || existsSync(`/sys/fs/cgroup/memory/holdfast-n${number}`) || existsSync(`/sys/fs/cgroup/holdfast-n${number}`);
 
 test("leaves nothing behind, neither when it is stopped nor when its test is killed and another starts", async () => {
