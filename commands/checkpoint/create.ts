@@ -32,7 +32,7 @@ Refuses when migrations of the coming release are applied already, and when anyt
 
   protected override readonly leftBehind = ["No checkpoint was published. A pre-deploy backup may be there, and images may be pinned already: neither does harm."];
 
-  async run(): Promise<CheckpointJson & { readonly warnings: readonly string[] }> {
+  async run(): Promise<CheckpointJson & { readonly warnings: readonly string[]; readonly released: readonly string[] }> {
     const { flags } = await this.parse(CheckpointCreate);
     const context = await this.context(flags);
     const { database, release, running, platform, reason } = flags;
@@ -43,6 +43,6 @@ Refuses when migrations of the coming release are applied already, and when anyt
       lockWaitMs: flags["lock-wait"] * 1000,
     });
     this.print(renderCreated(created));
-    return { ...checkpointJson(created, []), warnings: created.warnings };
+    return { ...checkpointJson(created, []), warnings: created.warnings, released: created.released };
   }
 }

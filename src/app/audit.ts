@@ -1,6 +1,7 @@
 /** Looking at the timeline, and checking it together with every record that it names: nothing that was signed is left out. */
 import type { TimelineEntry } from "../audit/entry.ts";
-import type { Range } from "../audit/select.ts";
+import { keptTimeline } from "../audit/escrow.ts";
+import { type Range, select } from "../audit/select.ts";
 import { type TimelineReport, verifyTimeline } from "../audit/verify.ts";
 import { databasesIn, type Repository } from "../catalog/repository.ts";
 import { type DrillsReport, verifyDrills } from "../drill/evidence/verify-evidence.ts";
@@ -10,11 +11,18 @@ import { readHistory, type RecordedHistory, verifyKept } from "./repository/chec
 import { checkOtherRecords } from "./repository/check-other-records.ts";
 import type { Finding } from "./repository/findings.ts";
 
-export async function readAudit(context: Context, range: Range): Promise<TimelineEntry[]> {
+export interface AuditRange extends Range {
+  /** Of a copy: what it keeps of its origin's timeline, in place of its own. */
+  readonly origin?: boolean | undefined;
+}
+
+export async function readAudit(context: Context, { origin = false, ...range }: AuditRange): Promise<TimelineEntry[]> {
   const workplace = await openWorkplace(context);
   try {
+    const { store, copyOf } = workplace.repository;
+    if (origin && copyOf === undefined) throw new HoldfastError("refused", `${store.url} is no copy, and keeps the timeline of no other repository`, { hints: ["Name a copy with --from, or leave --origin out."] });
     const entries: TimelineEntry[] = [];
-    for await (const entry of workplace.timeline.read(range)) entries.push(entry);
+    for await (const { entry } of select(origin ? keptTimeline(store) : store, range)) entries.push(entry);
     return entries;
   } finally {
     await workplace.close();

@@ -2,6 +2,7 @@
 import type { RollbackResult } from "../app/rollback/carry-out.ts";
 import type { ShownRollback } from "../app/rollback/show-rollbacks.ts";
 import type { JournalEntry } from "../rollback/journal/journal.ts";
+import { knownSeconds } from "../rollback/plan/downtime.ts";
 import type { RollbackRecord } from "../rollback/plan/records.ts";
 import type { RollbackPlan, Strategy } from "../rollback/plan/plan.ts";
 import { shellWord } from "../process/shell-word.ts";
@@ -28,7 +29,7 @@ export function renderPlan(plan: RollbackPlan): string {
       ["because", plan.because],
       ["checkpoint", `${checkpoint.id}, taken ${checkpoint.takenAt}`],
       ["backup", `${checkpoint.backup}, of ${checkpoint.snapshotAt}`],
-      ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${stops.seconds === null ? "" : ` for about ${formatSeconds(stops.seconds)} and the start of the previous images`}`],
+      ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${howLong(stops)}`],
       ["", stops.basis],
       ["images", imageLines(plan)],
       ["migrations", plan.migrations.length === 0 ? "none since the checkpoint" : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],
@@ -54,6 +55,14 @@ export function renderPlanNext(plan: RollbackPlan, file: string | undefined): st
   return `nothing was changed; go ahead with: holdfast rollback ${how} --confirm ${shellWord(plan.confirm)}`;
 }
 
+/** A sum that lacks a part must not look like the whole. */
+function howLong({ seconds, parts }: RollbackPlan["stops"]): string {
+  if (parts === undefined) return seconds === null ? "" : ` for about ${formatSeconds(seconds)} and the start of the previous images`;
+  if (seconds !== null) return ` for about ${formatSeconds(seconds)}`;
+  const known = knownSeconds(parts);
+  return known === 0 ? "; for how long is NOT KNOWN" : ` for at least ${formatSeconds(known)}; how long in all is NOT KNOWN`;
+}
+
 function facts(pairs: readonly (readonly [name: string, text: string])[]): string[] {
   const width = Math.max(...pairs.map(([name]) => name.length)) + 2;
   return pairs.flatMap(([name, text]) => text.split("\n").map((line, at) => `${(at === 0 ? name : "").padEnd(width)}${readable(line)}`));
@@ -73,11 +82,13 @@ function shown({ reference, id }: { reference: string; id: string }): string {
 
 export function renderRollback(result: RollbackResult): string {
   const kept = result.facts["swap"]?.["kept"];
+  const setAside = result.facts["swap"]?.["setAside"];
   const safety = result.facts["safety-backup"]?.["backup"];
   return [
     `${result.rollback}: ${result.message} (${formatDuration(result.seconds)})`,
     ...(typeof safety === "string" && result.outcome === "done" ? [`the state before is in backup ${safety}`] : []),
     ...(typeof kept === "string" && result.outcome === "done" ? [`the database before is kept as ${kept}; drop it when it is no longer needed`] : []),
+    ...(typeof setAside === "string" && result.outcome === "aborted" ? [`the copy that was live meanwhile is kept as ${setAside}, with what was written to it; drop it when it is no longer needed`] : []),
     ...(result.incident === null ? [] : [`incident ${result.incident}: add what you know with \`holdfast incident note\`, and draft the post-mortem with \`holdfast incident report ${result.incident}\``]),
   ].join("\n");
 }

@@ -1,9 +1,7 @@
 /** Rollbacks of a Compose project on a real engine: what ran comes back, and nothing that somebody else did is overwritten. */
 import { execa } from "execa";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 
@@ -12,6 +10,7 @@ import { type Platform, type PlatformState, platformStateShape } from "../../src
 import type { PreflightFinding } from "../../src/rollback/finding.ts";
 import { composeApp, type ComposeApp, migrationOf, sweepApps } from "../harness/compose-app.ts";
 import { docker } from "../harness/containers.ts";
+import { hasImage, ownImages, pruneOwn, removeHolders } from "../harness/own-images.ts";
 import { stepBench } from "../harness/steps.ts";
 
 const never = new AbortController().signal;
@@ -29,26 +28,6 @@ const asRead = (state: PlatformState): PlatformState => platformStateShape.parse
 
 const imagesOf = async (app: ComposeApp, service: string): Promise<string[]> => (await app.containers(service)).map(({ image }) => image);
 const idsOf = async (app: ComposeApp, service: string): Promise<string[]> => (await app.containers(service)).map(({ id }) => id);
-
-/** Content ids of an application's images that only this test has, so that they can be pruned. */
-async function ownImages(releases: readonly ("1.4.1" | "1.4.2")[]): Promise<string> {
-  const name = `holdfast-test/own-${randomBytes(4).toString("hex")}`;
-  const folder = await mkdtemp(join(tmpdir(), "holdfast-test-"));
-  onTestFinished(async () => {
-    await rm(folder, { recursive: true, force: true });
-    await execa("docker", ["image", "prune", "--all", "--force", "--filter", `label=holdfast-test.own=${name}`], { reject: false });
-  });
-  for (const release of releases) {
-    await writeFile(join(folder, "Dockerfile"), `FROM holdfast-test/app:${release}\nLABEL holdfast-test.own=${name}\nVOLUME /var/scratch\n`);
-    await docker("build", "--quiet", "--tag", `${name}:${release}`, folder);
-  }
-  return name;
-}
-
-async function removeHolders(app: ComposeApp): Promise<void> {
-  const held = (await docker("ps", "--all", "--quiet", "--filter", `label=holdfast.project=${app.project}`)).split("\n").filter((id) => id !== "");
-  if (held.length > 0) await docker("rm", "--force", ...held);
-}
 
 test("what runs is captured by content, with no secret in it, whatever the shell says", async () => {
   const app = await composeApp({ workerChecked: false, appLines: ["labels:", "  owner: billing", "  webhook: https://hooks.example/T0/abc123def456ghi789"] });
@@ -214,7 +193,8 @@ test("a pinned image outlives pruning, and one that was pruned is found before a
   await app.deploy("1.4.2");
   // One reference is used up by another build, as `latest` is.
   await docker("tag", `${image}:1.4.2`, `${image}:1.4.1`);
-  for (const how of [[], ["--all"]]) await docker("image", "prune", "--force", ...how, "--filter", `label=holdfast-test.own=${image}`);
+  await pruneOwn(image);
+  await pruneOwn(image, "--all");
   const now = await platform.capture(never);
   expect(finding(await platform.preflight(target, now, never), "images")).toMatchObject({ outcome: "ok" });
   const bench = stepBench();
@@ -227,8 +207,8 @@ test("a pinned image outlives pruning, and one that was pruned is found before a
 
   // What nothing holds any more is pruned, and said to be.
   await removeHolders(app);
-  await docker("image", "prune", "--force", "--all", "--filter", `label=holdfast-test.own=${image}`);
-  expect((await execa("docker", ["image", "inspect", id], { reject: false })).exitCode).not.toBe(0);
+  await pruneOwn(image, "--all");
+  expect(await hasImage(id)).toBe(false);
   expect(finding(await platform.preflight(target, now, never), "images")).toMatchObject({ outcome: "blocked", detail: expect.stringContaining(`the image ${id} of app (${image}:1.4.1) is not on this engine any more, nor under ${pinned[0]!}`) as string });
   expect(await caught(bench.perform(step))).toMatchObject({ code: "rollback-failed" });
   expect(await imagesOf(app, "app")).toEqual([await app.imageId("1.4.2")]);

@@ -6,7 +6,7 @@ import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import type { ShownRollbackJson } from "../../src/cli/rollback-view.ts";
 import { sweepApps } from "../harness/compose-app.ts";
 import { docker } from "../harness/containers.ts";
-import { pollingClient, rollBack, rollingBack, type RollingBack, watchEngine } from "../harness/rolling-back.ts";
+import { badReleaseOnCompose, databasesOf, patientsOf, pollingClient, rollBack, rollingBack, type RollingBack, watchEngine } from "../harness/rolling-back.ts";
 
 beforeAll(sweepApps);
 
@@ -16,22 +16,8 @@ const imagesOf = async ({ app }: RollingBack): Promise<string[]> => {
   return [...new Set(containers.map(({ image }) => image))];
 };
 
-const patients = async ({ app }: RollingBack): Promise<string> => app.sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM patients");
-const databases = async ({ app }: RollingBack): Promise<string[]> => (await app.sql("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1")).trim().split("\n");
-
-/** Release 1.5.0 renames columns, is unhealthy, and somebody wrote three rows since. */
-async function badRelease(): Promise<RollingBack & { readonly checkpoint: string; readonly before: string }> {
-  const here = await rollingBack();
-  await here.app.sql("INSERT INTO patients (name) SELECT 'before' FROM generate_series(1, 40)");
-  const before = await patients(here);
-  const checkpoint = await here.deployAfterCheckpoint("1.5.0");
-  await here.app.answers(503);
-  await here.app.sql("INSERT INTO patients (full_name) SELECT 'in between' FROM generate_series(1, 3)");
-  return { ...here, checkpoint, before };
-}
-
 test("a destructive migration is rolled back with its data, and what was written in between is told before and kept after", async () => {
-  const here = await badRelease();
+  const here = await badReleaseOnCompose();
   const plan = (await here.ok("rollback", "plan", "--to", "1.4.1", "--json", "--out", `${here.folder}/plan.json`)).json<RollbackPlan>();
   expect(plan).toMatchObject({ strategy: "restore-and-swap", to: "1.4.1", confirm: here.app.project, now: { release: "1.5.0" }, loss: { data: true } });
   expect(plan.loss.tables).toContainEqual(expect.objectContaining({ table: "public.patients", inserted: 3, difference: 3, by: "sequence" }));
@@ -47,7 +33,7 @@ test("a destructive migration is rolled back with its data, and what was written
 
   expect(await here.app.answers(200)).toMatchObject({ status: "healthy", version: "1.4.1", database: "connected" });
   expect(await imagesOf(here)).toEqual([await here.app.imageId("1.4.1")]);
-  expect(await patients(here)).toBe(here.before);
+  expect(await patientsOf(here)).toBe(here.before);
   const safety = result.facts["safety-backup"]?.["backup"];
   await here.ok("restore", String(safety), "--into", "what_was_lost");
   const lost = await docker("exec", (await here.app.containers("db"))[0]!.name, "psql", "-h", "/tmp", "-U", "postgres", "-d", "what_was_lost", "-At", "-c", "SELECT count(*) FROM patients WHERE full_name = 'in between'");
@@ -65,7 +51,7 @@ test("a compatible migration is rolled back by images alone: no row is lost, and
   await here.deployAfterCheckpoint("1.4.2");
   await here.app.answers(200);
   await here.app.sql("INSERT INTO patients (name) SELECT 'since' FROM generate_series(1, 5)");
-  const before = await patients(here);
+  const before = await patientsOf(here);
   const client = pollingClient(here.app.healthUrl);
   const result = (await here.ok("rollback", "--to", "1.4.1", "--confirm", here.app.project, "--json")).json<RollbackResult>();
   const { longestMs, answers } = await client.stop();
@@ -75,12 +61,12 @@ test("a compatible migration is rolled back by images alone: no row is lost, and
   expect(longestMs).toBeLessThan(15_000);
   expect(await here.app.answers(200)).toMatchObject({ version: "1.4.1" });
   expect(await imagesOf(here)).toEqual([await here.app.imageId("1.4.1")]);
-  expect(await patients(here)).toBe(before);
-  expect(await databases(here)).toEqual(["ehr"]);
+  expect(await patientsOf(here)).toBe(before);
+  expect(await databasesOf(here)).toEqual(["ehr"]);
 });
 
 test("images alone on a schema that does not fit them are refused, unless somebody says why not", async () => {
-  const here = await badRelease();
+  const here = await badReleaseOnCompose();
   const refused = await here.run("rollback", "--to", "1.4.1", "--strategy", "images-only", "--confirm", here.app.project);
   expect([refused.code, refused.stderr]).toEqual([19, expect.stringContaining("--accept-incompatible")]);
   expect(await imagesOf(here)).toEqual([await here.app.imageId("1.5.0")]);
@@ -96,7 +82,7 @@ test("images alone on a schema that does not fit them are refused, unless somebo
 const stepsOfSwap = ["restore-beside", "maintenance-on", "safety-backup", "swap", "start-previous", "observe"];
 
 test.each(["effect", "step-started"])("killed at the %s of every step in turn, the rollback ends as an undisturbed one, and nothing is done twice", async (event) => {
-  const here = await badRelease();
+  const here = await badReleaseOnCompose();
   const engine = watchEngine(here.app.project);
   const told: string[] = [];
   let direction = ["run", "1.4.1", here.app.project];
@@ -111,8 +97,8 @@ test.each(["effect", "step-started"])("killed at the %s of every step in turn, t
 
   expect(await here.app.answers(200)).toMatchObject({ version: "1.4.1" });
   expect(await imagesOf(here)).toEqual([await here.app.imageId("1.4.1")]);
-  expect(await patients(here)).toBe(here.before);
-  const [live, kept, ...more] = await databases(here);
+  expect(await patientsOf(here)).toBe(here.before);
+  const [live, kept, ...more] = await databasesOf(here);
   expect([live, kept, more]).toEqual(["ehr", last.result!.facts["swap"]!["kept"], []]);
 
   const { journal } = (await here.ok("rollback", "show", last.result!.rollback, "--json")).json<ShownRollbackJson>();

@@ -6,18 +6,31 @@ import { expect, test } from "vitest";
 import { besideName } from "../../src/app/rollback/database-steps.ts";
 import type { RollbackJson, ShownRollbackJson } from "../../src/cli/rollback-view.ts";
 import { badRelease as bad, columns, way as back } from "../harness/database-rollbacks.ts";
-import { createDatabase, dropDatabase, runSql } from "../harness/postgres.ts";
+import { createDatabase, dropDatabase, runSql, withSession } from "../harness/postgres.ts";
 import { rollBack } from "../harness/rolling-back.ts";
 
-test("an abort after the swap brings back the database that was live, with its last rows", async () => {
+test("an abort after the swap brings back the database that was live, with its last rows, and drops nothing that was live meanwhile", async () => {
   const place = await bad();
   const killed = await rollBack(place, ["run", "1.0.0", place.name], "step-started observe");
   expect(killed.code).toBeUndefined();
   expect(await columns(place)).toEqual({ columns: "id,name", rows: 4 });
+  await place.sql("INSERT INTO patients (name) VALUES ('meanwhile');\n");
+  // Killed once the names are changed back, before the journal says so: the next one must not take the copy for the database that was live.
+  expect((await rollBack(place, ["abort"], "effect undo swap")).code).toBeUndefined();
   const aborted = await rollBack(place, ["abort"]);
   expect(aborted).toMatchObject({ code: 0, result: { outcome: "aborted" } });
   expect(await columns(place)).toEqual({ columns: "id,full_name", rows: 6 });
-  expect(await place.databases()).toEqual([place.name]);
+  const setAside = String(aborted.result!.facts["swap"]!["setAside"]);
+  expect(await place.databases()).toEqual([place.name, setAside]);
+  await withSession("postgres", (admin) => admin.execute(`ALTER DATABASE "${setAside}" WITH ALLOW_CONNECTIONS true`));
+  expect(await withSession(setAside, (session) => session.row("SELECT count(*) AS rows FROM public.patients WHERE name = 'meanwhile'"))).toEqual({ rows: 1 });
+
+  // It is over: nothing of it is taken up again, and a new one can be made.
+  expect((await place.run("rollback", "resume")).code).toBe(16);
+  const again = await place.run("rollback", "resume", aborted.result!.rollback);
+  expect([again.code, again.stderr]).toEqual([19, expect.stringContaining("has ended: returned to what ran before")]);
+  await place.ok(...back(place));
+  expect(await columns(place)).toEqual({ columns: "id,name", rows: 4 });
 }, 120_000);
 
 test("killed between the effect of every step in turn and its entry in the journal, it goes on each time and ends as an undisturbed one", async () => {

@@ -29,6 +29,7 @@ export function fakePlatform(release: string, project = "ehr"): FakePlatform {
         return { ...image, pinned };
       }) })),
     }),
+    unpin: () => Promise.resolve({ released: new Map(), failed: [] }),
     preflight: () => Promise.resolve([]),
     stopWriters: () => ({ id: "maintenance-on", title: "stop the writers", isDone: () => Promise.resolve(true), perform: () => Promise.resolve({}) }),
     startTarget: () => [],

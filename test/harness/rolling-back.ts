@@ -8,7 +8,7 @@ import { onTestFinished } from "vitest";
 
 import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import { type Workbench, workbench } from "./cli.ts";
-import { type ComposeApp, composeApp, migrationOf, migrationsFolder, type Release } from "./compose-app.ts";
+import { type AppOptions, type ComposeApp, composeApp, migrationOf, migrationsFolder, type Release } from "./compose-app.ts";
 
 export interface RollingBack extends Workbench {
   readonly app: ComposeApp;
@@ -17,8 +17,8 @@ export interface RollingBack extends Workbench {
 }
 
 /** Release 1.4.1 runs, with a few patients, and nothing was ever backed up. */
-export async function rollingBack(): Promise<RollingBack> {
-  const app = await composeApp();
+export async function rollingBack(options: AppOptions = {}): Promise<RollingBack> {
+  const app = await composeApp(options);
   await app.deploy("1.4.1");
   await app.answers(200);
   const { project, files, envFiles, services } = app.settings;
@@ -43,6 +43,23 @@ export async function rollingBack(): Promise<RollingBack> {
       return (JSON.parse(stdout) as { id: string }).id;
     },
   };
+}
+
+/** The ids of all patients, to be compared. */
+export const patientsOf = ({ app }: Pick<RollingBack, "app">): Promise<string> => app.sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM patients");
+
+/** The application's database, and those that are kept beside it. */
+export const databasesOf = async ({ app }: Pick<RollingBack, "app">): Promise<string[]> => (await app.sql("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1")).trim().split("\n");
+
+/** Release 1.5.0 renames columns, is unhealthy, and somebody wrote three rows since. */
+export async function badReleaseOnCompose(): Promise<RollingBack & { readonly checkpoint: string; readonly before: string }> {
+  const here = await rollingBack();
+  await here.app.sql("INSERT INTO patients (name) SELECT 'before' FROM generate_series(1, 40)");
+  const before = await patientsOf(here);
+  const checkpoint = await here.deployAfterCheckpoint("1.5.0");
+  await here.app.answers(503);
+  await here.app.sql("INSERT INTO patients (full_name) SELECT 'in between' FROM generate_series(1, 3)");
+  return { ...here, checkpoint, before };
 }
 
 /** The migrations as that release brings them. */

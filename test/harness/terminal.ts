@@ -26,8 +26,8 @@ const columns = 110;
 
 /** @returns why there is no pseudo-terminal to be had; undefined if there is */
 export async function terminalMissing(): Promise<string | undefined> {
-  const { stdout } = await execa("script", ["--version"], { reject: false, stdin: "ignore" });
-  return String(stdout).includes("util-linux") ? undefined : "there is no script of util-linux on this machine";
+  const { exitCode } = await execa("script", ["--version"], { reject: false, stdin: "ignore" });
+  return exitCode === 0 ? undefined : "there is no script of util-linux on this machine";
 }
 
 /** Runs holdfast in the foreground of a shell at a pseudo-terminal, which `script` of util-linux holds. */

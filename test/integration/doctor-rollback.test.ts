@@ -86,7 +86,7 @@ async function leave<T>(write: (repository: Repository, signer: Signer) => Promi
   const { config } = place.on.context;
   const store = await openConfiguredStore(config);
   try {
-    return await write(await openRepository(store, await trustedSigners(config)), await requireSigner(config));
+    return await write(await openRepository(store, await trustedSigners(config)), await requireSigner(config, "checkpoint"));
   } finally {
     await store.close();
   }

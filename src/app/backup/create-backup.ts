@@ -71,7 +71,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
   try {
     return await inWorkplace(context, action, async (workplace, subject) => {
       const recipients = parseRecipients(context.config.recipients);
-      const signer = await requireSigner(context.config, clock.now());
+      const signer = await requireSigner(context.config, "backup", clock.now());
       reporter.emit({ type: "plan", steps });
       const server = await runStep(reporter, "inspect", () => inspect(context, workplace, database), describeServer);
       const lock = await lockDatabase(context, workplace.repository, database.name, "backup", { action: "backup", waitMs: options.lockWaitMs, server });
@@ -107,7 +107,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
           };
           await runStep(reporter, "publish", async () => {
             // A key that was retired while the dump ran would sign what nobody trusts.
-            await requireSigner(context.config, new Date(manifest.finishedAt));
+            await requireSigner(context.config, "backup", new Date(manifest.finishedAt));
             const sidecar = await sealBytes(Buffer.from(`${oneOff.identity}\n`), recipients);
             await writeKeySidecar(packing.store, manifest, oneOff.recipient, sidecar, signer);
             await lock.assertHeld();

@@ -28,6 +28,7 @@ import { type ComingSource, lastRecordOf, requireComing } from "./coming-migrati
 import { type DatabaseState, readDatabaseState } from "../database-state.ts";
 import { ledgerDifference } from "./ledger-difference.ts";
 import { type ChosenBackup, preDeployBackup, readBackup, requireThere, unlikeNow } from "./pre-deploy-backup.ts";
+import { releaseOldPins } from "./release-pins.ts";
 import { whatRuns } from "./what-runs.ts";
 
 export interface CreateCheckpointOptions {
@@ -48,6 +49,8 @@ export interface CreateCheckpointOptions {
 
 export interface CreatedCheckpoint extends CheckpointRecord {
   readonly warnings: readonly string[];
+  /** Ids of old checkpoints whose images are not kept from being pruned any more. */
+  readonly released: readonly string[];
 }
 
 const lookStep = { id: "look", title: "look at the database and what runs" } as const;
@@ -69,7 +72,7 @@ export async function createCheckpoint(context: Context, options: CreateCheckpoi
   try {
     return await inWorkplace(context, action, async (workplace, subject) => {
       requireRollbackSettings(database);
-      await requireSigner(context.config, context.clock.now());
+      await requireSigner(context.config, "checkpoint", context.clock.now());
       const platform = options.runsOn ?? configuredPlatform(database, options.platform);
       context.reporter.emit({ type: "plan", steps: [lookStep] });
       const server = await reachDatabase(context, database);
@@ -82,7 +85,8 @@ export async function createCheckpoint(context: Context, options: CreateCheckpoi
       const record = await conclude(context, workplace, database, { server, platform, options, before, backup });
       subject["checkpoint"] = record.id;
       subject["running"] = before.running;
-      return { ...record, warnings: before.warnings };
+      const released = await releaseOldPins(context, workplace, database.name, platform);
+      return { ...record, warnings: before.warnings, released };
     });
   } catch (error) {
     throw cancellationSaying(error, "no checkpoint was published");
@@ -146,7 +150,7 @@ async function conclude(context: Context, workplace: Workplace, database: Databa
     pinned = await runStep(reporter, "pin", () => binding.platform.pin(binding.before.runs, id, signal), ({ workloads }) => `${workloads.flatMap(({ images }) => images).filter((image) => image.pinned !== null).length} images`);
     const state = pinned;
     return await runStep(reporter, "sign", async () => {
-      const signer = await requireSigner(context.config, takenAt);
+      const signer = await requireSigner(context.config, "checkpoint", takenAt);
       const checkpoint = checkpointOf(context, database, { ...binding, after, state, id, takenAt, signer: signer.id });
       await lock.assertHeld();
       throwIfCancelled(signal);

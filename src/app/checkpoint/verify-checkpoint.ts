@@ -44,7 +44,7 @@ const steps = [
 
 /**
  * Looks at a deploy and records what it found.
- * @throws HoldfastError `rollback-failed` if the deploy is bad, with the record in its details: it is published all the same;
+ * @throws HoldfastError `deploy-bad` if it is, with the record in its details: it is published all the same;
  * `refused` if the platform is another than the checkpoint's; `not-found`, `integrity`
  */
 export async function verifyCheckpoint(context: Context, options: VerifyCheckpointOptions): Promise<VerifiedDeploy> {
@@ -55,7 +55,7 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
     return await inWorkplace(context, action, async (workplace, subject) => {
       const { repository } = workplace;
       const settings = requireRollbackSettings(database);
-      await requireSigner(context.config, clock.now());
+      await requireSigner(context.config, "deploy", clock.now());
       reporter.emit({ type: "plan", steps });
       const { checkpoint } = await runStep(reporter, "find", async () => findBefore(await listCheckpoints(repository, database.name), options.of, ({ id, problem }) => {
         reporter.emit({ type: "note", level: "warn", message: `${id} is newer, but does not count: ${problem.message}` });
@@ -73,7 +73,7 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
       const { verdict, problems, warnings } = judgeDeploy(checkpoint, after);
       const deployed = await runStep(reporter, "record", async () => {
         const at = clock.now();
-        const signer = await requireSigner(context.config, at);
+        const signer = await requireSigner(context.config, "deploy", at);
         const record: Deployed = {
           format: 1, kind: "holdfast-deployed", checkpoint: checkpoint.id, database: database.name, release: checkpoint.release, at: at.toISOString(),
           by: { user: context.actor.user, host: context.actor.host, operator: context.actor.operator, holdfast: context.version },
@@ -112,7 +112,7 @@ async function captureThere(platform: Platform, checkpoint: Checkpoint, signal: 
 }
 
 function badDeploy({ name }: DatabaseConfig, { running, release }: Checkpoint, deployed: Deployed, warnings: readonly string[]): HoldfastError {
-  return new HoldfastError("rollback-failed", `the deploy of ${release} is bad: ${deployed.problems.join("; ")}`, {
+  return new HoldfastError("deploy-bad", `the deploy of ${release} is bad: ${deployed.problems.join("; ")}`, {
     hints: [`Look at the way back with \`holdfast rollback plan --to ${shellWord(running)} --database ${name}\`.`, "If it only needs more time, verify again: each look is recorded."],
     details: { deployed, running, warnings },
   });

@@ -11,7 +11,7 @@ const leadMs = 30 * 86_400_000;
 
 /** @returns the key of this host, whether or not it counts now */
 export async function checkSigner(area: Area, config: Config, now: Date): Promise<Signer | undefined> {
-  const signer = await area.attempt("signing key", async () => (await configuredSigner(config)) ?? requireSigner(config, now));
+  const signer = await area.attempt("signing key", async () => (await configuredSigner(config)) ?? requireSigner(config, "backup", now));
   if (signer === undefined) return undefined;
   // A list that cannot be read is told by the check of the list.
   const trusted = await trustedSigners(config).catch((): TrustedSigner[] => []);

@@ -64,7 +64,7 @@ export async function certifyDrill(context: Context, options: CertifyOptions): P
 }
 
 async function signerOf({ config }: Context, file: string | undefined): Promise<Signer> {
-  return file === undefined ? requireSigner(config) : loadSigner(await readTextFile(file, "the signing key"), file);
+  return file === undefined ? requireSigner(config, "certification") : loadSigner(await readTextFile(file, "the signing key"), file);
 }
 
 /** What we would not believe when we read it, we do not write. */

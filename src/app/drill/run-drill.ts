@@ -68,7 +68,7 @@ export async function runDrill(context: Context, options: DrillOptions): Promise
   const database = databaseNamed(context.config, options.database);
   const action = { action: "drill restore", subject: { database: database.name }, reason: options.reason };
   return inWorkplace(context, action, async (workplace, subject) => {
-    const signer = await requireSigner(context.config);
+    const signer = await requireSigner(context.config, "drill");
     const providers = options.providers ?? configuredProviders(context, database);
     await settleDrills(context, workplace, database, providers, signer);
     reporter.emit({ type: "plan", steps });

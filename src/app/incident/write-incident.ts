@@ -37,7 +37,7 @@ async function append(context: Context, action: string, incident: IncidentName, 
   const deed = { action, subject: subjectOf(incident, database), reason };
   return inWorkplace(context, deed, async (workplace, subject) => {
     const now = context.clock.now();
-    const signer = await requireSigner(context.config, now);
+    const signer = await requireSigner(context.config, "incident", now);
     const { id, database: owner } = await findIncident(context, workplace.repository, incident, database);
     Object.assign(subject, { incident: id, database: owner });
     const { user, host, operator } = context.actor;

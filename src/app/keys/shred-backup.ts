@@ -54,7 +54,7 @@ export async function shredBackup(context: Context, options: ShredOptions): Prom
   const action = { action: "backup shred", subject: { database, backup: options.id }, reason: options.reason };
   return inWorkplace(context, action, async (workplace, subject) => {
     const { clock } = context;
-    const signer = await requireSigner(context.config, clock.now());
+    const signer = await requireSigner(context.config, "shred", clock.now());
     const identities = context.config.identityFile === undefined ? [] : await requireIdentities(context.config);
     // Those of a prune: neither a backup nor a rewrap nor a new hold may come in between.
     const locks: Lock[] = [];

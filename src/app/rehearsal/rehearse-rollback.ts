@@ -92,7 +92,7 @@ export async function rehearseRollback(context: Context, options: RehearseOption
   const database = databaseNamed(context.config, options.database);
   const action = { action: "rollback rehearse", subject: { database: database.name }, reason: options.reason };
   return inWorkplace(context, action, async (workplace, subject) => {
-    const signer = await requireSigner(context.config);
+    const signer = await requireSigner(context.config, "rehearsal");
     reporter.emit({ type: "plan", steps });
     const { checkpoint, sha256: checkpointSha256 } = await runStep(reporter, "choose", () => chooseCheckpoint(context, workplace.repository, database.name, options.to), ({ id }) => id);
     Object.assign(subject, { checkpoint: checkpoint.id, backup: checkpoint.backup.id });

@@ -5,6 +5,7 @@ import { type Inventory, takeInventory } from "../../catalog/inventory.ts";
 import { HoldfastError, throwIfCancelled } from "../../errors.ts";
 import { runStep, type Step } from "../../ports.ts";
 import { findDeadLocks, findStaleProbes, findStaleUploads, findUnpublished, type History, type Patience } from "./check-garbage.ts";
+import { findHidden } from "./check-hidden.ts";
 import { checkOtherRecords } from "./check-other-records.ts";
 import { checkDrills, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
 import { IndexCheck } from "./check-index.ts";
@@ -153,10 +154,11 @@ async function checkBackups({ reporter, signal }: Context, { repository }: Workp
   return { folders, parts, findings };
 }
 
-async function findGarbage({ repository: { store } }: Workplace, inventory: Inventory, history: History, patience: Patience, only: string | undefined): Promise<Finding[]> {
+async function findGarbage({ repository }: Workplace, inventory: Inventory, history: History, patience: Patience, only: string | undefined): Promise<Finding[]> {
+  const { store } = repository;
   const findings = [...findStaleProbes(inventory, patience), ...(await findStaleUploads(store, only, patience))];
   for (const [database, found] of inventory.databases) {
-    findings.push(...(await findUnpublished(store, database, found, history, patience)), ...(await findDeadLocks(store, database, found, patience)));
+    findings.push(...(await findUnpublished(store, database, found, history, patience)), ...(await findDeadLocks(store, database, found, patience)), ...(await findHidden(repository, database, history, patience)));
   }
   return findings;
 }

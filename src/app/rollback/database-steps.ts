@@ -138,13 +138,22 @@ export function swapStep({ context, database, id, drainMs }: RollbackWork): Roll
       await exchange({ ...context, signal: run.signal }, server, { ...names, drainMs });
       return { kept: names.aside };
     },
-    undo: async ({ facts, signal }) => {
+    // What was live for a while may hold rows that nothing else has: it is set aside, as by an undo of a restore, and not dropped.
+    undo: async (run) => {
       const { server, name } = await reachTarget(context, database);
-      const { live, beside, aside } = namesOf(name, facts.get("swap"));
-      const admin = await openAdminSession(server, signal, name);
-      const swapped = await databaseExists(admin, aside).finally(() => admin.close());
-      if (swapped) await exchange({ ...context, signal }, server, { live, beside: aside, aside: beside, drainMs });
-      return { live, setAside: beside };
+      const facts = run.facts.get("swap");
+      const { live, aside } = namesOf(name, facts);
+      const setAside = typeof facts?.["setAside"] === "string" ? facts["setAside"] : keptName(context, live);
+      const admin = await openAdminSession(server, run.signal, name);
+      try {
+        if (await databaseExists(admin, aside)) {
+          await run.begin({ setAside });
+          await exchange({ ...context, signal: run.signal }, server, { live, beside: aside, aside: setAside, drainMs });
+        }
+        return (await databaseExists(admin, setAside)) ? { live, setAside } : { live };
+      } finally {
+        await admin.close();
+      }
     },
   };
 }

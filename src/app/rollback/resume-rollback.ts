@@ -35,7 +35,7 @@ async function goOn(context: Context, options: ResumeOptions, name: string, dire
   const database = databaseNamed(context.config, options.database);
   const action: Action = { action: name, subject: { database: database.name, rollback: options.id }, reason: options.reason };
   return inWorkplace(context, action, async (workplace, subject) => {
-    const signer = await requireSigner(context.config, context.clock.now());
+    const signer = await requireSigner(context.config, "rollback", context.clock.now());
     const { server } = await reachTarget(context, database);
     return underRollbackLock(context, workplace, database, server, async (held) => {
       const { begun, planSha256 } = await unfinished(workplace, database.name, options.id);

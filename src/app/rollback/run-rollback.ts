@@ -37,7 +37,7 @@ export async function runRollback(context: Context, options: RollbackOptions): P
   const database = databaseNamed(context.config, named);
   const action: Action = { action: "rollback", subject: { database: database.name, release: options.to ?? agreed?.to }, reason: options.reason };
   return inWorkplace(context, action, async (workplace, subject) => {
-    const signer = await requireSigner(context.config, context.clock.now());
+    const signer = await requireSigner(context.config, "rollback", context.clock.now());
     const server = await reachDatabase(context, database);
     return underRollbackLock(context, workplace, database, server, async (held) => {
       const plan = await makePlan(held, workplace, database, agreed === undefined ? options : asAgreed(options, agreed));

@@ -8,7 +8,7 @@ import { formatSeconds } from "../../text/format.ts";
 import type { RollbackStep, StepFacts, StepRun } from "../step.ts";
 import type { Journal } from "./journal.ts";
 import { stateOf, stepIn } from "./state.ts";
-import { codeOf, messageFor, noteFailure, requireSamePlan, stopped } from "./stopping.ts";
+import { codeOf, messageFor, noteFailure, reasonFor, requireSamePlan, stopped } from "./stopping.ts";
 
 export interface StepsOptions {
   readonly reporter: Reporter;
@@ -47,7 +47,8 @@ export async function runSteps(steps: readonly RollbackStep[], journal: Journal,
     try {
       throwIfCancelled(signal);
       await runOne(step, begun, facts, journal, options);
-    } catch (error) {
+    } catch (thrown) {
+      const error = await reasonFor(thrown, signal);
       if (stepIn(stateOf(journal.entries), step.id).begun) await noteFailure(journal, { kind: "step-failed", step: step.id, code: codeOf(error), message: messageFor(error) }, reporter);
       throw stopped(error, step, steps, journal, reporter);
     }

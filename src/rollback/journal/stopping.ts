@@ -1,5 +1,5 @@
 /** When steps stop: what the journal keeps of it, and what whoever reads the error can do next. */
-import { HoldfastError, messageOf } from "../../errors.ts";
+import { cancelled, HoldfastError, messageOf } from "../../errors.ts";
 import type { Reporter } from "../../ports.ts";
 import { redact } from "../../process/redact.ts";
 import type { RollbackStep } from "../step.ts";
@@ -10,6 +10,17 @@ const longestMessage = 2_000;
 
 export const codeOf = (error: unknown): string => (error instanceof HoldfastError ? error.code : "bug");
 export const messageFor = (error: unknown): string => redact(messageOf(error)).slice(0, longestMessage);
+
+/**
+ * What ended a step. A terminal that goes away, and Ctrl-C, reach the tools too, whose end may be heard before the signal is:
+ * that is no failure of theirs, nor of the database that they were connected to.
+ */
+export async function reasonFor(error: unknown, signal: AbortSignal): Promise<unknown> {
+  await new Promise((resolve) => { setImmediate(resolve); });
+  if (!signal.aborted || codeOf(error) === "cancelled") return error;
+  const { code, message, hints } = cancelled(signal);
+  return new HoldfastError(code, message, { hints, cause: error });
+}
 
 /** @throws HoldfastError `refused` if the journal has ended, or names a step that the plan does not have */
 export function requireSamePlan(steps: readonly RollbackStep[], journal: Journal): JournalState {

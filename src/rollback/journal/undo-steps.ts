@@ -6,7 +6,7 @@ import type { RollbackStep, StepFacts } from "../step.ts";
 import type { Journal } from "./journal.ts";
 import { runOf, type StepsOptions } from "./run-steps.ts";
 import { type JournalState, stepIn } from "./state.ts";
-import { codeOf, messageFor, noteFailure, requireSamePlan, stopped } from "./stopping.ts";
+import { codeOf, messageFor, noteFailure, reasonFor, requireSamePlan, stopped } from "./stopping.ts";
 
 export interface UndoOptions extends StepsOptions {
   /** How it ended, for the journal; by default which steps were taken back. */
@@ -35,7 +35,8 @@ export async function undoSteps(steps: readonly RollbackStep[], journal: Journal
     try {
       throwIfCancelled(signal);
       await undoOne(step, facts, journal, options);
-    } catch (error) {
+    } catch (thrown) {
+      const error = await reasonFor(thrown, signal);
       await noteFailure(journal, { kind: "undo-failed", step: step.id, code: codeOf(error), message: messageFor(error) }, reporter);
       throw stopped(error, step, steps, journal, reporter);
     }

@@ -44,6 +44,24 @@ export const changesShape = z.strictObject({
   unchanged: z.array(z.string()),
 });
 
+/** What stops, and for how long: each part from what was measured, or not known. */
+export const stopsShape = z.strictObject({
+  workloads: z.array(z.string()),
+  /** Seconds, estimated: the sum of all parts; null where one of them was never measured. */
+  seconds: z.number().nonnegative().nullable(),
+  /** From what, in words: "the safety backup 12 s (the last backup, …); the start … NOT KNOWN (…)". */
+  basis: z.string(),
+  /** In order. Absent from plans of earlier versions, whose `seconds` left the start of the images out. */
+  parts: z.array(z.strictObject({
+    id: z.enum(["stop", "safety-backup", "swap", "down-sql", "start"]),
+    /** Null: never measured, and not 0. */
+    seconds: z.number().nonnegative().nullable(),
+    /** What it was measured by, as a record's id or in words; or why it is not known. */
+    from: z.string(),
+  })).optional(),
+});
+export type DowntimePart = NonNullable<z.infer<typeof stopsShape>["parts"]>[number];
+
 export const migrationShape = z.strictObject({
   name: z.string(),
   /** What the older release makes of it. */
@@ -79,13 +97,7 @@ export const planSchema = z.strictObject({
     tables: z.array(tableLossShape),
     changes: changesShape.optional(),
   }),
-  stops: z.strictObject({
-    workloads: z.array(z.string()),
-    /** Seconds, estimated; null where nothing was measured yet. */
-    seconds: z.number().nonnegative().nullable(),
-    /** From what: "the last drill's restore of 61 s, and 10 s for the swap". */
-    basis: z.string(),
-  }),
+  stops: stopsShape,
   rehearsed: z.strictObject({ id: z.string(), at: instant, verdict: z.enum(["pass", "fail", "unverified"]) }).nullable(),
   preflight: z.array(z.strictObject({ id: z.string(), title: z.string(), outcome: z.enum(["ok", "warn", "blocked"]), detail: z.string(), hint: z.string().optional() })),
   steps: z.array(z.strictObject({ id: z.string(), title: z.string() })),

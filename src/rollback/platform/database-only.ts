@@ -10,6 +10,7 @@ export function databaseOnly(name: string): Platform {
     confirmName: name,
     capture: () => Promise.resolve({ platform: "none", address, workloads: [], settings: [] }),
     pin: (state) => Promise.resolve(state),
+    unpin: () => Promise.resolve({ released: new Map(), failed: [] }),
     preflight: () => Promise.resolve([]),
     stopWriters: () => ({ id: "maintenance-on", title: "stop the writers (none is known)", isDone: () => Promise.resolve(true), perform: () => Promise.resolve({}) }),
     startTarget: () => [],

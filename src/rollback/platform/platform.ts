@@ -66,6 +66,19 @@ export interface WorkloadObservation {
   readonly problem: string | undefined;
 }
 
+/** A checkpoint and what it recorded, with its pins. */
+export interface CheckpointPins {
+  readonly checkpoint: string;
+  readonly state: PlatformState;
+}
+
+export interface Unpinned {
+  /** By checkpoint, the tags that were given up. */
+  readonly released: ReadonlyMap<string, readonly string[]>;
+  /** What could not be, and why: sentences. */
+  readonly failed: readonly string[];
+}
+
 export interface Platform {
   readonly kind: PlatformState["platform"];
   /** As {@link PlatformState.address}. */
@@ -79,6 +92,11 @@ export interface Platform {
    * @returns the state with its `pinned` filled in; unchanged where the platform has nothing to pin (Kubernetes)
    */
   pin(state: PlatformState, checkpoint: string, signal: AbortSignal): Promise<PlatformState>;
+  /**
+   * Gives up the pins of `old` checkpoints. An image that one of `kept` recorded too keeps them unless that one's own pin is
+   * there; one that something else uses is left alone. Safe to repeat.
+   */
+  unpin(old: readonly CheckpointPins[], kept: readonly CheckpointPins[], signal: AbortSignal): Promise<Unpinned>;
   /** Looks at everything that could keep the way from `now` to `target` from succeeding. Changes nothing. */
   preflight(target: PlatformState, now: PlatformState, signal: AbortSignal): Promise<PreflightFinding[]>;
   /** Stops every workload of `now` that may write: maintenance. Its `undo` brings back exactly `now`. */

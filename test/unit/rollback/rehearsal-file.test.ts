@@ -5,8 +5,9 @@ import { expect, test } from "vitest";
 import type { WorkloadState } from "../../../src/rollback/platform/platform.ts";
 import { verdictOf } from "../../../src/rollback/rehearsal/evidence.ts";
 import { checkRunning } from "../../../src/rollback/rehearsal/compose-boot.ts";
-import { placeholder, rehearsalFile } from "../../../src/rollback/rehearsal/compose-file.ts";
+import { rehearsalFile } from "../../../src/rollback/rehearsal/compose-file.ts";
 import { composePorts, healthAddress, type Listeners } from "../../../src/rollback/rehearsal/health-address.ts";
+import { placeholder } from "../../../src/rollback/rehearsal/placeholder.ts";
 
 const id = `sha256:${"1".repeat(64)}`;
 const concealed = `scrypt:${"a".repeat(64)}`;

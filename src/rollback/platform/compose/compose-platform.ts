@@ -9,6 +9,7 @@ import { observe } from "./observe.ts";
 import { pin } from "./pin.ts";
 import { preflight } from "./preflight.ts";
 import { startTarget, stopWriters } from "./steps.ts";
+import { unpin } from "./unpin.ts";
 
 export function composePlatform(settings: ComposeSettings): Platform {
   const docker = dockerFor(settings);
@@ -27,6 +28,7 @@ export function composePlatform(settings: ComposeSettings): Platform {
     confirmName: settings.project,
     capture: (signal) => capture({ ...site, address }, signal),
     pin: (state, checkpoint, signal) => pin(docker, settings.project, state, checkpoint, signal),
+    unpin: (old, kept, signal) => unpin(docker, settings.project, { old, kept }, signal),
     preflight: (target, now, signal) => preflight(site, target, now, signal),
     stopWriters: (now) => stopWriters(site, now),
     startTarget: (target, now) => [startTarget(site, target, now)],

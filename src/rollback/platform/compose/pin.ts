@@ -16,14 +16,27 @@ export function tagOf(checkpoint: string): string {
   return tag === checkpoint && tag.length <= 128 ? tag : `${tag.slice(0, 115)}-${sha256Of(checkpoint).slice(0, 12)}`;
 }
 
-/** In the characters of a repository: lower case, separators only between letters and digits. */
-export function repositoryOf(project: string, service: string): string {
-  const part = (name: string): string => {
-    const clean = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "");
-    return clean === name ? clean : `${clean === "" ? "x" : clean}-${sha256Of(name).slice(0, 8)}`;
-  };
-  return `holdfast-checkpoint/${part(project)}/${part(service)}`;
+/** Under which the pins of a project lie. */
+export function repositoriesOf(project: string): string {
+  return `holdfast-checkpoint/${repositoryPart(project)}/`;
 }
+
+export function repositoryOf(project: string, service: string): string {
+  return repositoriesOf(project) + repositoryPart(service);
+}
+
+/** In the characters of a repository: lower case, separators only between letters and digits. */
+function repositoryPart(name: string): string {
+  const clean = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "");
+  return clean === name ? clean : `${clean === "" ? "x" : clean}-${sha256Of(name).slice(0, 8)}`;
+}
+
+/** Name of the container that holds the image of such a tag. */
+export function holderOf(tag: string): string {
+  return tag.replaceAll(/[/:]/g, "_");
+}
+
+export const projectLabel = "holdfast.project";
 
 export async function pin(docker: Docker, project: string, state: PlatformState, checkpoint: string, signal: AbortSignal): Promise<PlatformState> {
   for (const { name, images } of state.workloads) {
@@ -44,11 +57,10 @@ async function pinned(docker: Docker, { project, service, checkpoint, id }: { pr
   const image = await imageAt(docker, id, signal);
   if (image === undefined) throw new HoldfastError("configuration", `the image ${id} of service ${service} is not on this engine any more, although a container was made of it`, { hints: ["Deploy the service again before the checkpoint is made: a container without its image cannot be brought back."] });
   await docker.docker(["tag", id, tag], signal);
-  const holder = tag.replaceAll(/[/:]/g, "_");
   try {
     // Memory in place of the volumes that the image declares: otherwise each holder would leave empty ones behind.
     const mounts = image.volumes.flatMap((path) => ["--tmpfs", path]);
-    await docker.docker(["create", "--name", holder, "--label", `holdfast.checkpoint=${checkpoint}`, "--label", `holdfast.project=${project}`, "--network", "none", ...mounts, "--entrypoint", "/holdfast-keeps-the-image", tag], signal);
+    await docker.docker(["create", "--name", holderOf(tag), "--label", `holdfast.checkpoint=${checkpoint}`, "--label", `${projectLabel}=${project}`, "--network", "none", ...mounts, "--entrypoint", "/holdfast-keeps-the-image", tag], signal);
   } catch (error) {
     if (!(error instanceof HoldfastError) || !/is already in use/i.test(error.message)) throw error;
   }

@@ -34,7 +34,7 @@ async function imageFindings({ docker }: Site, target: PlatformState, now: Platf
       const [digest] = serviceRecord(resolved).digests;
       const gone = `the image ${id} of ${name} (${reference}) is not on this engine any more${pinned === null ? "" : `, nor under ${pinned}`}`;
       findings.push(digest === undefined
-        ? { ...base, outcome: "blocked", detail: `${gone}, and no registry is known to have it`, hint: `Build it again is not the same image: load it from where it was kept with \`docker load\`, or check whether \`docker pull ${reference}\` brings ${id}.` }
+        ? { ...base, outcome: "blocked", detail: `${gone}, and no registry is known to have it`, hint: `An image that is built again is another one: load this one from where it was kept with \`docker load\`, or check whether \`docker pull ${reference}\` brings ${id}.` }
         : { ...base, outcome: "blocked", detail: `${gone}; it was pulled as ${digest}`, hint: `Run \`docker pull ${digest}\`, then plan again.` });
     }
   }

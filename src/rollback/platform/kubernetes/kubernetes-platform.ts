@@ -21,6 +21,7 @@ export function kubernetesPlatform(settings: KubernetesSettings): Platform {
     capture: (signal) => capture(kubectl, workloads, address, signal),
     // The nodes' images are not ours to keep: a revision is pulled again from its registry.
     pin: (state) => Promise.resolve(state),
+    unpin: () => Promise.resolve({ released: new Map(), failed: [] }),
     preflight: (target, now, signal) => preflight(kubectl, target, now, signal),
     stopWriters: (now) => stopWriters(kubectl, now, settings.rolloutTimeoutMs),
     startTarget: (target, now) => startTarget(kubectl, target, now, settings.rolloutTimeoutMs),
