@@ -1,7 +1,7 @@
 /** The real node itself: what other tests believe it for. */
 import { execa } from "execa";
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -136,7 +136,20 @@ describe("a real node that does not enforce policies", () => {
   });
 });
 
-const stands = (number: string): boolean => existsSync(`/sys/class/net/holdfast-n${number}`) || existsSync(`/sys/fs/cgroup/memory/holdfast-n${number}`) || existsSync(`/sys/fs/cgroup/holdfast-n${number}`);
+test("whoever is not root is told so in one line", async () => {
+  const script = join(import.meta.dirname, "../harness/kubernetes/ensure-node.sh");
+  const asked = await execa("setpriv", ["--reuid", "65534", "--regid", "65534", "--clear-groups", "bash", "-s", "enforce"], { inputFile: script, reject: false });
+  expect([asked.exitCode, asked.stderr]).toEqual([3, "no real Kubernetes node: only root can start one"]);
+});
+
+/** What stands of a node outside of its namespaces, by identity: another test may take its number at once. */
+async function traces(number: string): Promise<string[]> {
+  const found = ["class/net", "fs/cgroup", "fs/cgroup/memory", "fs/cgroup/pids"].map(async (place) => {
+    const inode = await stat(`/sys/${place}/holdfast-n${number}`).then(({ ino }) => ino, () => undefined);
+    return inode === undefined ? [] : [`${place} ${inode}`];
+  });
+  return (await Promise.all(found)).flat();
+}
 
 test("leaves nothing behind, neither when it is stopped nor when its test is killed and another starts", async () => {
   const mounts = async (folder: string): Promise<string[]> => (await readFile("/proc/mounts", "utf8")).split("\n").filter((line) => line.includes(folder));
@@ -150,16 +163,20 @@ test("leaves nothing behind, neither when it is stopped nor when its test is kil
   expect(programs).toEqual(expect.arrayContaining(["containerd.pid", "kubelet.pid", "node.pid"]));
   const first = Number(await readFile(join(left.folder, "run/node.pid"), "utf8"));
   expect(existsSync(`/proc/${first}/exe`)).toBe(true);
-  expect(stands(left.number)).toBe(true);
+  const before = await traces(left.number);
+  expect(before.length).toBeGreaterThan(1);
 
   const node = await startRealNode({ enforcePolicies: false });
+  const own = await traces(node.number);
   try {
+    expect(own.length).toBeGreaterThan(1);
+    expect(await traces(left.number)).not.toEqual(expect.arrayContaining([expect.toBeOneOf(before)]));
     expect(existsSync(left.folder)).toBe(false);
     expect(existsSync(`/proc/${first}/exe`)).toBe(false);
   } finally {
     await node.stop();
   }
-  expect(stands(node.number)).toBe(false);
+  expect(await traces(node.number)).not.toEqual(expect.arrayContaining([expect.toBeOneOf(own)]));
   expect(existsSync(node.folder)).toBe(false);
   expect([...(await mounts(left.folder)), ...(await mounts(node.folder))]).toEqual([]);
 });

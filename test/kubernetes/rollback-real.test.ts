@@ -7,7 +7,7 @@ import { type RealNode, startRealNode } from "../harness/kubernetes-node.ts";
 import { appImage, contentOf, databaseImage, type RealApp, realApp } from "../harness/kubernetes-real-app.ts";
 import { pollingClient } from "../harness/rolling-back.ts";
 
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
+vi.setConfig({ testTimeout: 500_000, hookTimeout: 180_000 });
 
 let node: RealNode;
 beforeAll(async () => {

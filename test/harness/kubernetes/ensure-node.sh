@@ -13,5 +13,5 @@ if [ "${1:-}" = enforce ] && ! command -v nft >/dev/null; then
   command -v apt-get >/dev/null || cannot "nft is not on this machine"
   export DEBIAN_FRONTEND=noninteractive
   apt-cache show nftables >/dev/null 2>&1 || apt-get update -qq
-  apt-get install -y -qq --no-install-recommends nftables >/dev/null || cannot "nftables could not be installed"
+  apt-get install -y -qq -o DPkg::Lock::Timeout=120 --no-install-recommends nftables >/dev/null || cannot "nftables could not be installed"
 fi

@@ -17,7 +17,7 @@ fi
 ip link delete "holdfast-n$number" 2>/dev/null
 # Cgroups can be removed once their processes have been reaped.
 for _ in $(seq 100); do
-  left=$(find /sys/fs/cgroup -depth -type d -path "*/holdfast-n$number*" 2>/dev/null)
+  left=$(find /sys/fs/cgroup -depth -type d \( -path "*/holdfast-n$number" -o -path "*/holdfast-n$number/*" \) 2>/dev/null)
   [ -n "$left" ] || break
   rmdir $left 2>/dev/null
   sleep 0.05
