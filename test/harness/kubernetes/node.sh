@@ -2,6 +2,7 @@
 # The first process of a real node's namespaces; start-node.sh starts it. Brings up the network, the control plane, containerd
 # and kubelet, says so in FOLDER/run/ready, and ends when one of them does. Usage: node.sh FOLDER NUMBER PROGRAMS [enforce]
 set -euo pipefail
+umask 022 # what is made here is seen by the containers' own users
 
 folder=$1 number=$2 programs=$3 enforce=$4
 here=$(cd "$(dirname "$0")" && pwd)
