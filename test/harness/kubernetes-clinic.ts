@@ -1,5 +1,4 @@
 /** The application on a real node: its database, two Deployments of a release, a ConfigMap and a Secret, and a bench for its rehearsals. */
-import { execa } from "execa";
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +10,6 @@ import { runScript } from "../../src/postgres/session.ts";
 import { kubernetesPlatform } from "../../src/rollback/platform/kubernetes/kubernetes-platform.ts";
 import type { PlatformState } from "../../src/rollback/platform/platform.ts";
 import { migrationOf, migrationsFolder, type Release } from "./compose-app.ts";
-import { docker } from "./containers.ts";
 import { bench, type Bench } from "./context.ts";
 import type { Manifest, TestNamespace } from "./kubernetes.ts";
 import type { RealNode } from "./kubernetes-node.ts";
@@ -38,35 +36,13 @@ export interface Change {
   readonly pod?: Manifest;
 }
 
-/** The application, and PostgreSQL for its database and for the copy of it, as the node has them. */
-const appImage = (release: Release): string => `holdfast-test/node-app:${release}`;
-const databaseImage = "holdfast-test/node-postgres:15";
+const appImage = (release: Release): string => `holdfast-test/app:${release}`;
+const databaseImage = "holdfast-test/app-db:local";
+const copyImage = "holdfast-test/drill-postgres:15";
 
-/** Makes a node know the images of the releases that are named, and of PostgreSQL. */
-export async function loadClinic(node: RealNode, ...releases: readonly Release[]): Promise<void> {
-  for (const [from, to] of [["holdfast-test/drill-postgres:15", databaseImage] as const, ...releases.map((release) => [`holdfast-test/app:${release}`, appImage(release)] as const)]) {
-    await flatten(from, to);
-    await node.loadImage(to);
-  }
-}
-
-/**
- * An image made anew, of one layer. The root folder of images that were made before may be closed to all but root, which
- * Docker mends and containerd does not.
- */
-async function flatten(from: string, to: string): Promise<void> {
-  const [source] = JSON.parse(await docker("image", "inspect", from)) as [{ Id: string; Config: { Env: string[]; Entrypoint: string[]; Cmd: string[] } }];
-  const label = "holdfast-test.flattened";
-  const made = await docker("image", "inspect", "--format", `{{index .Config.Labels "${label}"}}`, to).catch(() => "");
-  if (made === source.Id) return;
-  const container = await docker("create", from);
-  try {
-    const { Env, Entrypoint, Cmd } = source.Config;
-    const changes = [...Env.map((each) => `ENV ${each}`), `ENTRYPOINT ${JSON.stringify(Entrypoint)}`, `CMD ${JSON.stringify(Cmd)}`, `LABEL ${label}=${source.Id}`];
-    await execa("bash", ["-c", 'set -o pipefail; container=$1 to=$2; shift 2; docker export "$container" | docker import "$@" - "$to" >/dev/null', "flatten", container, to, ...changes.flatMap((change) => ["--change", change])], { stdin: "ignore" });
-  } finally {
-    await docker("rm", "-v", container);
-  }
+/** Makes a node know the images of a release, and of PostgreSQL. */
+export async function loadClinic(node: RealNode, release: Release): Promise<void> {
+  for (const image of [appImage(release), databaseImage, copyImage]) await node.loadImage(image);
 }
 
 /** Release 1.4.1's schema, with three patients, and its pods. */
@@ -81,8 +57,8 @@ export async function kubernetesClinic(node: RealNode): Promise<KubernetesClinic
     {
       apiVersion: "v1", kind: "Pod", metadata: { name: "db", labels: { app: "db" } },
       spec: { terminationGracePeriodSeconds: 0, containers: [{
-        name: "db", image: databaseImage, args: ["postgres", "-c", "listen_addresses=*", "-c", "fsync=off"], ports: [{ containerPort: 5432 }], readinessProbe: { tcpSocket: { port: 5432 }, periodSeconds: 1 },
-        env: [{ name: "POSTGRES_PASSWORD", valueFrom: { secretKeyRef: { name: "db", key: "password" } } }],
+        name: "db", image: databaseImage, ports: [{ containerPort: 5432 }], readinessProbe: { tcpSocket: { port: 5432 }, periodSeconds: 1 },
+        env: [{ name: "POSTGRES_DB", value: "ehr" }, { name: "POSTGRES_PASSWORD", valueFrom: { secretKeyRef: { name: "db", key: "password" } } }],
       }] },
     },
   );
@@ -90,7 +66,6 @@ export async function kubernetesClinic(node: RealNode): Promise<KubernetesClinic
   const address = await namespace.kubectl("get", "pod", "db", "--output", "jsonpath={.status.podIP}");
   const databaseUrl = `postgresql://postgres:${password}@${address}:5432/ehr`;
   const target = { psql: [join((await serverBinaries())!, "psql")] as const, env: { PGHOST: address, PGPORT: "5432", PGUSER: "postgres", PGPASSWORD: password, PGDATABASE: "ehr" } };
-  await runScript({ ...target, env: { ...target.env, PGDATABASE: "postgres" } }, "CREATE DATABASE ehr TEMPLATE template0;\n");
   const applied = new Set<string>();
   const settings: KubernetesSettings = { context: node.context, namespace: namespace.name, kubeconfig: node.kubeconfig, workloads: ["deployment/app", "deployment/worker"], rolloutTimeoutMs: 60_000 };
   const clinic: KubernetesClinic = {
@@ -109,7 +84,7 @@ export async function kubernetesClinic(node: RealNode): Promise<KubernetesClinic
     },
     state: () => kubernetesPlatform(settings).capture(new AbortController().signal),
     bench: ({ health = {}, smoke, kubernetes = {} } = {}) => bench(databaseUrl, { database: {
-      digests: "all", drill: { ...drillDefaults, image: databaseImage.replace("15", "{major}"), storage: "tmpfs", smoke },
+      digests: "all", drill: { ...drillDefaults, image: copyImage.replace("15", "{major}"), storage: "tmpfs", smoke },
       rollback: {
         platform: "kubernetes", compose: undefined, kubernetes: { ...settings, ...kubernetes }, migrations: undefined, maintenance: undefined, errorBudget: undefined, databaseVariable: "DATABASE_URL",
         health: { url: "https://clinic.example/api/health", status: 200, expect: { status: "healthy", database: "connected", version: "{release}" }, versionPath: "version", times: 2, intervalMs: 200, timeoutMs: 60_000, ...health },
