@@ -37,15 +37,16 @@ export interface Ear {
 const attemptMs = 2_000;
 const loopback = /^(?:localhost|127\.[\d.]+|::1)$/;
 
-/** Tries. What could be reached is `unverified`: nothing may be started there, so nothing of the pair is known. */
+/**
+ * Tries. What could be reached is `unverified`: nothing may be started there, so nothing of the pair is known.
+ * @param ear - of this trial alone: once it is over, this host itself is heard as well
+ */
 export async function tryToLeave({ from, exec, control, forbidden }: Trial, ear: Ear): Promise<Finding> {
-  // This host itself, below, is heard as well.
-  const before = ear.heard();
   const open = await reachable(exec, [control, ...forbidden]);
   if (open === undefined) return { outcome: "unverified", detail: `the container ${from} has no program to try it with: neither bash nor nc, or no timeout` };
   if (!open.has(at(control))) return { outcome: "unverified", detail: `the trial does not even reach ${control.what}, so that it reaches nothing else proves nothing` };
   const reached = forbidden.filter((address) => open.has(at(address)));
-  if (reached.length > 0 || ear.heard() > before) {
+  if (reached.length > 0 || ear.heard() > 0) {
     return { outcome: "unverified", detail: `the network leads outside, so nothing was started: ${reached.map(({ what, host, port }) => `${what} (${host}:${port})`).join(", ") || "this host"} can be reached from it` };
   }
   const answering = await Promise.all(forbidden.map(answers));
