@@ -37,7 +37,10 @@ export interface Ear {
 const attemptMs = 2_000;
 const loopback = /^(?:localhost|127\.[\d.]+|::1)$/;
 
-/** Tries. What could be reached is `unverified`: nothing may be started there, so nothing of the pair is known. */
+/**
+ * Tries. What could be reached is `unverified`: nothing may be started there, so nothing of the pair is known.
+ * @param ear - of this trial alone: once it is over, this host itself is heard as well
+ */
 export async function tryToLeave({ from, exec, control, forbidden }: Trial, ear: Ear): Promise<Finding> {
   const open = await reachable(exec, [control, ...forbidden]);
   if (open === undefined) return { outcome: "unverified", detail: `the container ${from} has no program to try it with: neither bash nor nc, or no timeout` };

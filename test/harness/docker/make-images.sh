@@ -33,5 +33,7 @@ printf 'root:x:0:\npostgres:x:999:\n' >"$root/etc/group"
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 install -m 755 "$here/postgres-entrypoint.sh" "$root/usr/bin/postgres-entrypoint.sh"
 chmod 1777 "$root/tmp"
+# Not mktemp's own mode: Docker sets it right, other runtimes keep it, and then only root runs anything.
+chmod 755 "$root"
 chown -R 999:999 "$root/var/lib/postgresql" "$root/run/postgresql"
 tar -C "$root" -c . | docker import --change 'ENTRYPOINT ["postgres-entrypoint.sh"]' --change 'ENV LANG=C.UTF-8 PATH=/usr/bin:/bin' - "$image" >/dev/null

@@ -32,7 +32,7 @@ export async function makePod(kubectl: Kubectl, pod: PodObject, role: Parameters
       return { name: asked.metadata.name, asked };
     } catch (error) {
       // A controller gives a new namespace its account, without which no pod is taken.
-      if (!(error instanceof ToolFailure) || !/serviceaccount "default" not found/.test(error.lastLines) || performance.now() > until) throw error;
+      if (!(error instanceof ToolFailure) || !error.lastLines.includes('serviceaccount "default" not found') || performance.now() > until) throw error;
       await sleep(pollMs);
     }
   }

@@ -44,28 +44,27 @@ const kubeletPort = 10_250;
 /** Tries. What could be reached is `unverified`: nothing may be started there, so nothing of the pair is known. @throws ToolFailure */
 export async function checkClusterEgress(kubectl: Kubectl, { from, control, production, release, nodes, signal }: ClusterTrial): Promise<Finding> {
   const execIn = (pod: string) => async (...command: string[]): Promise<string> => (await runTool(kubectl.command, ["exec", pod, "--", ...command], { signal, env: kubectl.environment(), timeout: patienceMs })).stdout;
-  const ear = await openEar();
-  try {
-    const here = ownAddresses();
-    const api = await apiAddresses(kubectl, execIn(from[0] ?? ""));
-    const forbidden = [
-      ...(await seenFromElsewhere(production, here)),
-      ...(await seenFromElsewhere(api, here)),
-      ...(await resolverAddresses(kubectl, api[0]?.host ?? "", signal)),
-      ...nodes.map((host) => ({ what: "the node", host, port: kubeletPort })),
-      ...(await productionAddresses(release, signal)),
-      ...here.map((address) => ({ ...address, port: ear.port })),
-    ];
-    const findings: Finding[] = [];
-    for (const pod of from) {
-      const found = await tryToLeave({ from: pod, exec: execIn(pod), control, forbidden }, ear);
+  const here = ownAddresses();
+  const api = await apiAddresses(kubectl, execIn(from[0] ?? ""));
+  const outside = [
+    ...(await seenFromElsewhere(production, here)),
+    ...(await seenFromElsewhere(api, here)),
+    ...(await resolverAddresses(kubectl, api[0]?.host ?? "", signal)),
+    ...nodes.map((host) => ({ what: "the node", host, port: kubeletPort })),
+    ...(await productionAddresses(release, signal)),
+  ];
+  const findings: Finding[] = [];
+  for (const pod of from) {
+    const ear = await openEar();
+    try {
+      const found = await tryToLeave({ from: pod, exec: execIn(pod), control, forbidden: [...outside, ...here.map((address) => ({ ...address, port: ear.port }))] }, ear);
       if (found.outcome !== "pass") return found;
       findings.push(found);
+    } finally {
+      ear.close();
     }
-    return { outcome: "pass", detail: findings.map(({ detail }) => detail).join("; ") };
-  } finally {
-    ear.close();
   }
+  return { outcome: "pass", detail: findings.map(({ detail }) => detail).join("; ") };
 }
 
 /** The API as a pod is told of it, and as this host knows it. */
