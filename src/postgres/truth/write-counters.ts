@@ -1,6 +1,6 @@
 /** The server's counters of writes: an upper bound of what was changed and deleted between two readings. */
 import { type Session, SqlError } from "../session.ts";
-import { notOfExtension, userSchema } from "./catalog/query.ts";
+import { userSchema } from "./catalog/query.ts";
 import { byName } from "./tables.ts";
 import type { TableCounters, WriteCounters } from "./truth.ts";
 
@@ -56,10 +56,9 @@ const standingSql = `
       WHERE r.setdatabase IN (0, d.oid) AND u.setting LIKE 'track_counts=%' AND u.setting <> 'track_counts=on') AS counting
   FROM pg_database d WHERE d.datname = current_database()`;
 
-/** Other ways to store a table than PostgreSQL's own need not count. */
+/** Also tables of extensions, of which some are in the truth. Other ways to store a table than PostgreSQL's own need not count. */
 const tablesSql = `
   SELECT n.nspname AS schema, c.relname AS name, c.oid::bigint AS oid, c.relfilenode::bigint AS file,
     pg_stat_get_tuples_inserted(c.oid) AS inserted, pg_stat_get_tuples_updated(c.oid) AS updated, pg_stat_get_tuples_deleted(c.oid) AS deleted
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am a ON a.oid = c.relam
-  WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND a.amhandler = 'pg_catalog.heap_tableam_handler'::regproc
-    AND ${userSchema("n")} AND ${notOfExtension("pg_class", "c.oid")}`;
+  WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND a.amhandler = 'pg_catalog.heap_tableam_handler'::regproc AND ${userSchema("n")}`;

@@ -41,7 +41,8 @@ export async function measureLoss(session: Session, then: Pick<Truth, "tables" |
     const sequences = new Map(then.sequences.map((sequence) => [keyOf(sequence), sequence]));
     const found = new Map<string, TableLoss>();
     for (const table of present) found.set(keyOf(table), await lossOf(session, table, before.get(keyOf(table)), sequences, deadline));
-    const gone = [...before.values()].filter((table) => !found.has(keyOf(table))).map((table): TableLoss => ({ table: shown(table), inserted: null, difference: null, by: "gone" }));
+    const members = new Set((await session.rows<TableName>(membersSql)).map(keyOf));
+    const gone = [...before.values()].filter((table) => !found.has(keyOf(table)) && !members.has(keyOf(table))).map((table): TableLoss => ({ table: shown(table), inserted: null, difference: null, by: "gone" }));
     return [...[...present].toSorted(byName).flatMap((table) => found.get(keyOf(table)) ?? []), ...gone].filter(isWorthTelling);
   } finally {
     await session.execute("ROLLBACK").catch((error: unknown) => { if (error instanceof SqlError) throw error; });
@@ -80,6 +81,11 @@ const listSql = `
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND ${userSchema("n")} AND ${notOfExtension("pg_class", "c.oid")}
   ORDER BY c.relpages, n.nspname, c.relname`;
+
+/** The truth has those tables of an extension that the dump carries; they are there, and what CREATE EXTENSION put into them is no loss. */
+const membersSql = `
+  SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'r' AND NOT (${notOfExtension("pg_class", "c.oid")})`;
 
 async function lossOf(session: Session, table: PresentTable, before: TableTruth | undefined, sequences: ReadonlyMap<string, SequenceTruth>, deadline: number): Promise<TableLoss> {
   const numbering = table.numbering;

@@ -5,11 +5,13 @@ import { expect, inject, onTestFinished, test, vi } from "vitest";
 import { measureTables } from "../../../src/app/rollback/measure-plan-loss.ts";
 import { startCluster } from "../../../src/postgres/cluster.ts";
 import { openSession, type Session } from "../../../src/postgres/session.ts";
+import type { RollbackPlan } from "../../../src/rollback/plan/plan.ts";
 import { bench } from "../../harness/context.ts";
+import { badRelease } from "../../harness/database-rollbacks.ts";
 import { source } from "../../harness/databases.ts";
 import { heldTools } from "../../harness/held-tools.ts";
 import { runSql, withSession } from "../../harness/postgres.ts";
-import { type Measured, measured, record, recordIn } from "../../harness/written-to.ts";
+import { alone, type Measured, measured, record, recordIn } from "../../harness/written-to.ts";
 
 const five = "CREATE TABLE a (id int PRIMARY KEY, x text); INSERT INTO a SELECT n, 'x' FROM generate_series(1, 5) n; CREATE TABLE b (id int PRIMARY KEY, x text); INSERT INTO b SELECT n, 'x' FROM generate_series(1, 5) n;";
 
@@ -57,6 +59,12 @@ test.each([
 
 test("TRUNCATE that was rolled back hides nothing of what was counted before it", async () => {
   expect(inBrief(await after("BEGIN; UPDATE a SET x = 'y'; SAVEPOINT s; TRUNCATE a; ROLLBACK TO s; DELETE FROM a WHERE id = 1; COMMIT;"))).toContainEqual(["public.a", 5, 1, "counters"]);
+});
+
+test("a table of an extension is named if it was written to, and not otherwise", async () => {
+  const spatial = "CREATE TABLE spatial (id int); INSERT INTO spatial VALUES (1); ALTER EXTENSION plpgsql ADD TABLE spatial; UPDATE pg_extension SET extconfig = ARRAY['spatial'::regclass::oid], extcondition = ARRAY[''] WHERE extname = 'plpgsql';";
+  expect(inBrief(await after("SELECT 1;", spatial))).toEqual([]);
+  expect(inBrief(await after("UPDATE spatial SET id = 2;", spatial))).toEqual([["public.spatial", 1, 0, "counters"]]);
 });
 
 test("a row that moves to another partition counts as deleted where it was", async () => {
@@ -185,3 +193,15 @@ test("a transaction that is open since before the snapshot hides nothing that wa
     expect(changes).toMatchObject({ unknown: null });
   });
 });
+
+test("the plan says them beside the rows that were added, and until when they are counted", async () => {
+  const place = await badRelease();
+  await place.sql("UPDATE patients SET full_name = 'changed' WHERE id < 4; DELETE FROM patients WHERE id = 4;");
+  await alone(place.name);
+  const { loss } = (await place.ok("rollback", "plan", "--to", "1.0.0", "--json")).json<RollbackPlan>();
+  expect(loss).toMatchObject({ data: true, tables: [{ table: "public.patients", inserted: 2, difference: 1, by: "sequence", changed: 3, deleted: 1, changesBy: "counters" }], changes: { until: expect.any(String) as string, unknown: null, unchanged: [] } });
+  const { stdout } = await place.ok("rollback", "plan", "--to", "1.0.0");
+  expect(stdout).toMatch(/^public\.patients +2 +up to 3 +up to 1 +1 +its sequence$/m);
+  expect(stdout).toMatch(/^ {2}changed and deleted rows: at most, by the server's counters, of what was committed until \S+ \S+ UTC$/m);
+  expect(stdout.split("\n").length).toBeLessThan(40);
+}, 240_000);

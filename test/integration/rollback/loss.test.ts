@@ -78,6 +78,11 @@ test("tables that went, came or were renamed are told as what they are", async (
   ]);
 });
 
+test("a table of an extension, of which the dump carries rows, is not called gone", async () => {
+  const before = "CREATE TABLE spatial (id int); INSERT INTO spatial VALUES (1); ALTER EXTENSION plpgsql ADD TABLE spatial; UPDATE pg_extension SET extconfig = ARRAY['spatial'::regclass::oid], extcondition = ARRAY[''] WHERE extname = 'plpgsql'; CREATE TABLE went (id int);";
+  expect(await loss(before, "DROP TABLE went;")).toEqual([{ table: "public.went", inserted: null, difference: null, by: "gone" }]);
+});
+
 test("nothing written is nothing lost; views, foreign and temporary tables do not count", async () => {
   const before = "CREATE TABLE a (id serial); INSERT INTO a DEFAULT VALUES; CREATE VIEW v AS SELECT * FROM a; CREATE MATERIALIZED VIEW m AS SELECT * FROM a;";
   expect(await loss(before, "REFRESH MATERIALIZED VIEW m; CREATE TEMP TABLE t (a int); UPDATE a SET id = id;")).toEqual([]);
