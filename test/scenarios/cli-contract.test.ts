@@ -6,14 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { workbench } from "../harness/cli.ts";
 import { createDatabase, dropDatabase, runSql } from "../harness/postgres.ts";
-
-/** Keys and types; of a list the shapes that occur in it. Keys that are data themselves (checksums by name…) do not occur. */
-function shapeOf(value: unknown): unknown {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return [...new Map(value.map((item) => [JSON.stringify(shapeOf(item)), shapeOf(item)])).values()];
-  if (typeof value !== "object") return typeof value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shapeOf(inner)]));
-}
+import { shapeOf } from "../harness/shapes.ts";
 
 const snapshot = join(dirname(import.meta.filename), "__contract__", "json-shapes.json");
 
