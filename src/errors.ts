@@ -29,6 +29,7 @@ export const errorTable = {
   "drill-unverified": { exit: 21, meaning: "the drill could not verify" },
   "rollback-failed": { exit: 22, meaning: "the rollback failed" },
   overdue: { exit: 23, meaning: "a backup or drill is overdue" },
+  "deploy-bad": { exit: 24, meaning: "the deploy is bad: looked at, and recorded as such" },
   cancelled: { exit: 130, meaning: "cancelled by a signal" },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -3,7 +3,7 @@ import * as Flags from "@oclif/core/flags";
 import { holdBackup } from "../../src/app/backup/hold-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { parseInstant } from "../../src/cli/choice.ts";
-import { backupIdArg, holdReasonFlag, lockWaitFlag } from "../../src/cli/flags.ts";
+import { backupIdArg, holdFromFlag, holdReasonFlag, lockWaitFlag } from "../../src/cli/flags.ts";
 import { type HoldJson, holdJson, renderHold } from "../../src/cli/hold-view.ts";
 
 export default class BackupHold extends BaseCommand {
@@ -13,6 +13,7 @@ export default class BackupHold extends BaseCommand {
 
   static override args = { id: backupIdArg };
   static override flags = {
+    from: holdFromFlag,
     reason: holdReasonFlag,
     until: Flags.string({ summary: "when the hold ends by itself", helpValue: "TIME", env: "HOLDFAST_UNTIL" }),
     "lock-wait": lockWaitFlag,

@@ -1,6 +1,6 @@
 import { releaseBackup } from "../../src/app/backup/hold-backup.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
-import { backupIdArg, holdReasonFlag, lockWaitFlag } from "../../src/cli/flags.ts";
+import { backupIdArg, holdFromFlag, holdReasonFlag, lockWaitFlag } from "../../src/cli/flags.ts";
 import { type HoldJson, holdJson, renderHold } from "../../src/cli/hold-view.ts";
 
 export default class BackupRelease extends BaseCommand {
@@ -9,7 +9,7 @@ export default class BackupRelease extends BaseCommand {
   static override examples = ["<%= config.bin %> backup release ehr-20261121T020000Z-7f3a --reason 'litigation 17 settled'"];
 
   static override args = { id: backupIdArg };
-  static override flags = { reason: holdReasonFlag, "lock-wait": lockWaitFlag };
+  static override flags = { from: holdFromFlag, reason: holdReasonFlag, "lock-wait": lockWaitFlag };
 
   async run(): Promise<HoldJson> {
     const { args, flags } = await this.parse(BackupRelease);

@@ -6,7 +6,7 @@ import { checkpointArg, databaseFlag, reasonFlag } from "../../src/cli/flags.ts"
 export default class CheckpointVerify extends BaseCommand {
   static override summary = "Look at a deploy, and record with a signature whether it is good";
   static override description = `Captures what runs now, asks the health check several times in a row, looks whether every migration that was announced is applied and none failed, whether the images changed, and asks the configured command for the error budget. Run it right after the deploy, and again within the first day: each look is recorded.
-A bad deploy ends with exit 22 (rollback-failed), as what a rollback has not mended yet; its record is published all the same, and the hint names the plan of the way back.`;
+A bad deploy ends with exit 24 (deploy-bad), and no other code says that: whatever else went wrong, nothing is known of the deploy. Its record is published, and the hint names the plan of the way back.`;
   static override examples = ["<%= config.bin %> checkpoint verify", "<%= config.bin %> checkpoint verify 1.4.2 --json"];
 
   static override args = { checkpoint: checkpointArg };

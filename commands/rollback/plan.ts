@@ -2,7 +2,7 @@ import * as Flags from "@oclif/core/flags";
 
 import { planRollback, type RollbackPlan } from "../../src/app/rollback/make-plan.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
-import { databaseFlag } from "../../src/cli/flags.ts";
+import { databaseFlag, fromFlag } from "../../src/cli/flags.ts";
 import { planFlags, planOptions } from "../../src/cli/rollback-flags.ts";
 import { writePlanFile } from "../../src/cli/plan-file.ts";
 import { renderPlan, renderPlanNext } from "../../src/cli/rollback-view.ts";
@@ -14,6 +14,7 @@ export default class RollbackPlanCommand extends BaseCommand {
 
   static override flags = {
     database: databaseFlag,
+    from: fromFlag,
     ...planFlags,
     out: Flags.string({ summary: "write the plan to this file, which must not exist", helpValue: "FILE", env: "HOLDFAST_OUT" }),
   };
@@ -24,6 +25,7 @@ export default class RollbackPlanCommand extends BaseCommand {
     const plan = await planRollback(context, { database: flags.database, ...planOptions(flags) });
     if (flags.out !== undefined) await writePlanFile(flags.out, plan);
     this.print(`${renderPlan(plan)}\n\n${renderPlanNext(plan, flags.out)}`);
+    if (flags.from !== undefined) this.print("The rollback itself has no --from: it writes plan, journal and safety backup where it reads. Name the copy as the repository, with HOLDFAST_REPOSITORY.");
     return plan;
   }
 }

@@ -44,17 +44,32 @@ export function databaseNamed(config: Config, name?: string): DatabaseConfig {
   return found;
 }
 
-/** The key that signs what this host writes. @throws HoldfastError `configuration` if there is none, or its window does not hold `now` */
-export async function requireSigner(config: Config, now = new Date()): Promise<Signer> {
+/** Why each thing has to be signed, in a clause that is true of it. */
+const unsigned = {
+  "backup": "an unsigned backup would not be restored",
+  "checkpoint": "nothing would go back to an unsigned checkpoint",
+  "deploy": "an unsigned record of a deploy would not be believed",
+  "rollback": "a rollback whose plan and journal nobody signed could not be resumed",
+  "runbook": "an execution whose journal nobody signed could not be resumed",
+  "rehearsal": "unsigned evidence of a rehearsal would not count",
+  "drill": "unsigned evidence of a drill would not count",
+  "certification": "an unsigned certification would not count",
+  "incident": "an unsigned record of an incident would not be believed",
+  "rewrap": "a backup's key that nobody signed would not be used",
+  "shred": "an unsigned record of what was shredded would not be believed",
+} as const;
+
+/** The key that signs what this host writes. @param what - is to be signed @throws HoldfastError `configuration` if there is none, or its window does not hold `now` */
+export async function requireSigner(config: Config, what: keyof typeof unsigned, now = new Date()): Promise<Signer> {
   const signer = await configuredSigner(config);
   if (signer) {
     const listed = (await trustedSigners(config)).find(({ id }) => id === signer.id);
     if (listed === undefined || isValidAt(listed, now)) return signer;
     throw new HoldfastError("configuration", `the signing key ${signer.id} counts ${describeWindow(listed)} only, but it is ${now.toISOString()}: nobody would trust what it signs now`, {
-      hints: ["Give this host its new signing key with HOLDFAST_SIGNING_KEY_FILE; docs/keys.md shows how keys are rotated.", "Or correct the dates in HOLDFAST_TRUSTED_SIGNERS."],
+      hints: ["Make the next one with `holdfast keys generate`, and give it to this host with HOLDFAST_SIGNING_KEY_FILE; docs/keys.md shows how keys are rotated.", "Or correct the dates in HOLDFAST_TRUSTED_SIGNERS."],
     });
   }
-  throw new HoldfastError("configuration", "no signing key is configured, and an unsigned backup would not be restored", {
+  throw new HoldfastError("configuration", `no signing key is configured, and ${unsigned[what]}`, {
     hints: ["Make one with `holdfast keys generate`, and name it with HOLDFAST_SIGNING_KEY_FILE."],
   });
 }

@@ -52,6 +52,16 @@ export async function recorded<T>(context: Context, workplace: Workplace, action
   return result;
 }
 
+/** An action from opening the repository to closing it, {@link recorded} however it ends. */
+export async function inWorkplace<T>(context: Context, action: Action, work: (workplace: Workplace, subject: Action["subject"]) => Promise<T>): Promise<T> {
+  const workplace = await openFor(context, action);
+  try {
+    return await recorded(context, workplace, action, (subject) => work(workplace, subject));
+  } finally {
+    await workplace.close();
+  }
+}
+
 /** As {@link recorded} where only a failure is worth an entry: what comes before the actions that have their own. */
 export async function recordedIfFailed<T>(context: Context, workplace: Workplace, action: Action, work: () => Promise<T>): Promise<T> {
   const started = context.clock.now();

@@ -18,6 +18,9 @@ const lastSequence = 9_999_999_999;
 const mostAttempts = 24;
 const longestPause = 1_000;
 
+/** What reading a chain needs of a store. */
+export type ChainStore = Pick<Store, "list" | "listFolders" | "get">;
+
 /** A place in the chain. `sequence` 0 is before the first entry. */
 export interface Position {
   readonly year: number;
@@ -72,7 +75,7 @@ export function positionOf(key: string): Position | undefined {
 }
 
 /** Everything under the timeline's folder, by key: the chain's objects, and those that do not belong there. */
-export async function listChain(store: Store): Promise<{ objects: ChainObject[]; foreign: StoredObject[] }> {
+export async function listChain(store: ChainStore): Promise<{ objects: ChainObject[]; foreign: StoredObject[] }> {
   const objects: ChainObject[] = [];
   const foreign: StoredObject[] = [];
   for await (const { key, bytes, modified } of store.list(root)) {
@@ -84,14 +87,14 @@ export async function listChain(store: Store): Promise<{ objects: ChainObject[];
 }
 
 /** The years that have a folder, in order. */
-export async function listYears(store: Store): Promise<number[]> {
+export async function listYears(store: ChainStore): Promise<number[]> {
   const years: number[] = [];
   for await (const name of store.listFolders(root)) if (/^\d{4}$/.test(name)) years.push(Number(name));
   return years.sort((a, b) => a - b);
 }
 
 /** The entries' objects in a year's folder, in order. One listing: a thousand keys a request on S3. */
-export async function listYear(store: Store, year: number): Promise<ChainObject[]> {
+export async function listYear(store: ChainStore, year: number): Promise<ChainObject[]> {
   const objects: ChainObject[] = [];
   for await (const { key, bytes } of store.list(`${root}${String(year).padStart(4, "0")}/`)) {
     const position = positionOf(key);

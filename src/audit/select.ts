@@ -1,6 +1,5 @@
 /** Reading the chain: many small objects, so several are fetched at once, and no year that cannot matter. */
-import type { Store } from "../store/store.ts";
-import { type ChainObject, type Recorded, listYear, listYears } from "./chain.ts";
+import { type ChainObject, type ChainStore, type Recorded, listYear, listYears } from "./chain.ts";
 import { decode, largestObject } from "./entry.ts";
 
 /** Which entries, by the time at which they were done. */
@@ -30,12 +29,12 @@ export async function* ahead<T, R>(items: Iterable<T>, work: (item: T) => Promis
 }
 
 /** The exact bytes of an object, or undefined if it is gone or too large to be an entry. */
-export async function bytesOf(store: Store, { key, bytes }: { readonly key: string; readonly bytes: number }): Promise<Buffer | undefined> {
+export async function bytesOf(store: ChainStore, { key, bytes }: { readonly key: string; readonly bytes: number }): Promise<Buffer | undefined> {
   return bytes > largestObject ? undefined : (await store.get(key))?.bytes;
 }
 
 /** The entries of a range in the chain's order. Objects that are no entries are passed over. */
-export async function* select(store: Store, { since, until, last }: Range): AsyncGenerator<Recorded> {
+export async function* select(store: ChainStore, { since, until, last }: Range): AsyncGenerator<Recorded> {
   // An entry never stands in the folder of an earlier year than its own, but for the one that closes that folder.
   const years = (await listYears(store)).filter((year) => since === undefined || year >= since.getUTCFullYear());
   const matches = ({ entry }: Recorded) => {
@@ -57,7 +56,7 @@ export async function* select(store: Store, { since, until, last }: Range): Asyn
   yield* found.reverse();
 }
 
-async function* recordedIn(store: Store, objects: readonly ChainObject[], matches: (recorded: Recorded) => boolean): AsyncGenerator<Recorded> {
+async function* recordedIn(store: ChainStore, objects: readonly ChainObject[], matches: (recorded: Recorded) => boolean): AsyncGenerator<Recorded> {
   const read = async (object: ChainObject) => ({ key: object.key, bytes: await bytesOf(store, object) });
   for await (const { key, bytes } of ahead(objects, read)) {
     const entry = bytes && decode(bytes)?.entry;

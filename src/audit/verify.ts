@@ -1,8 +1,7 @@
 /** Finds and names whatever was done to the timeline since it was written. */
 import type { TrustedSigner } from "../catalog/signatures.ts";
 import { describeWindow, isValidAt } from "../catalog/signer-window.ts";
-import type { Store } from "../store/store.ts";
-import { type ChainObject, closedFor, listChain } from "./chain.ts";
+import { type ChainObject, type ChainStore, closedFor, listChain } from "./chain.ts";
 import { type Envelope, decode, sha256 } from "./entry.ts";
 import { readLocalCopy, type Witness } from "./local-copy.ts";
 import { ahead, bytesOf } from "./select.ts";
@@ -55,7 +54,7 @@ export interface VerifyOptions {
  * Checks every entry of the repository.
  * @throws HoldfastError only what the store throws; all that is wrong with the timeline is in the report
  */
-export async function verifyTimeline(store: Store, { trusted, local }: VerifyOptions): Promise<TimelineReport> {
+export async function verifyTimeline(store: ChainStore, { trusted, local }: VerifyOptions): Promise<TimelineReport> {
   // Before the listing: what is appended meanwhile must not look removed.
   const copy = local === undefined ? undefined : await readLocalCopy(local);
   const { objects, foreign } = await listChain(store);

@@ -16,8 +16,8 @@ export interface CopyOptions {
   readonly signal: AbortSignal;
   /** Reads every part back whole, also those that were there before. */
   readonly verify: boolean;
-  /** Called right before the manifest is published. */
-  readonly assertHeld: () => Promise<void>;
+  /** Called right before the manifest is published; that does not come to be if it throws. */
+  readonly beforePublishing: () => Promise<void>;
   /** Bytes of the backup that were sent or read back so far. */
   readonly onBytes?: (bytes: number) => void;
 }
@@ -79,7 +79,7 @@ export async function copyBackup(source: Repository, destination: Store, wanted:
     await destination.put(at(keyFile), gap.key.bytes);
     await destination.put(at(keyFile + signatureSuffix), gap.key.signature);
   }
-  await options.assertHeld();
+  await options.beforePublishing();
   throwIfCancelled(options.signal);
   if (gap.signatureDiffers) await destination.put(at(manifestFile + signatureSuffix), gap.signed.signature);
   if (!gap.published) await putOnce(destination, at(manifestFile), gap.signed.bytes, "Another copy published something else under this id: find out which is right with `holdfast backup verify`.");

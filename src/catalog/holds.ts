@@ -9,6 +9,7 @@ import { HoldfastError } from "../errors.ts";
 import { databaseOfId, holdKey } from "./layout.ts";
 import type { Repository } from "./repository.ts";
 import type { Signer } from "./signatures.ts";
+import { continueChain, type Continued } from "./chain-copy.ts";
 import { appendToChain, type Chain, readChain } from "./signed-chain.ts";
 
 const recordSchema = z.strictObject({
@@ -37,6 +38,8 @@ export interface HoldState {
   readonly hold: Hold | null;
   /** What was said, oldest first, as far as it can be trusted. */
   readonly records: readonly HoldRecord[];
+  /** How many records cannot be. */
+  readonly untrusted: number;
 }
 
 /** Is the hold in force at that time? */
@@ -70,7 +73,7 @@ function stateOf(id: string, chain: Chain<HoldRecord>): HoldState {
       hold = record.kind === "release" ? null : { reason: record.reason, until: record.until === null ? null : new Date(record.until) };
     }
   }
-  return { hold, records };
+  return { hold, records, untrusted: chain.length - records.length };
 }
 
 /**
@@ -83,6 +86,32 @@ export async function appendHoldRecord(repository: Repository, signer: Signer, r
     return { format: 1 as const, ...record };
   });
   return stateOf(record.backup, chain);
+}
+
+/** What became of a hold at a copy. */
+export interface CopiedHold extends Continued {
+  /** The holds that stand at the source and, now, at the copy. */
+  readonly source: Hold | null;
+  readonly copy: Hold | null;
+}
+
+/**
+ * Brings a copy what is said about a backup at the source, as far as that weakens no hold that stands at the copy: a
+ * release, or an earlier end, has to be said there as well.
+ * @returns undefined if nothing is said at the source
+ * @throws HoldfastError `integrity` if a record of either cannot be trusted; what the stores throw
+ */
+export async function copyHold(source: Repository, copy: Repository, id: string, now: Date): Promise<CopiedHold | undefined> {
+  const admits = (chain: Chain<HoldRecord>, before: Chain<HoldRecord>): boolean => isAsStrong(stateOf(id, chain).hold, stateOf(id, before).hold, now);
+  const continued = await continueChain(source, copy, holdKey(ownerOf(id), id), { shape: recordSchema, belongs: ({ backup }) => backup === id, admits });
+  if (continued === undefined) return undefined;
+  return { ...continued, source: stateOf(id, continued.chains.source).hold, copy: stateOf(id, continued.chains.copy).hold };
+}
+
+/** Whether a hold lasts as long as another one at least, of what of both is still in force. */
+export function isAsStrong(hold: Hold | null, as: Hold | null, now: Date): boolean {
+  const end = (one: Hold | null): number => (isInForce(one, now) ? (one.until?.getTime() ?? Infinity) : -Infinity);
+  return end(hold) >= end(as);
 }
 
 function ownerOf(id: string): string {

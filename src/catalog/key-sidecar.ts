@@ -16,7 +16,7 @@ import { readShredRecord, type ShredRecord } from "./shredded.ts";
 import { foundSignature, type SignedBytes } from "./signed-object.ts";
 import { openRecord, sealRecord } from "./signed-record.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
-import { describeWindow, isValidAt } from "./signer-window.ts";
+import { describeWindow } from "./signer-window.ts";
 
 const recordShape = z.strictObject({
   kind: z.literal("key"),
@@ -113,7 +113,7 @@ export async function readSignedKey(repository: Repository, manifest: Manifest):
     if (stored === undefined) throw missing(key, await readShredRecord(repository, manifest.database, manifest.id));
     const signed = signedBy(repository, manifest, stored, signature?.bytes) ?? signedBy(repository, manifest, stored, await coming(repository.store, manifest));
     if (signed) {
-      requireInTime(signed.signer, manifest, key);
+      requireNotRetired(signed.signer, manifest, key);
       return signed;
     }
     if (look === looks) throw unsigned(repository.trusted, manifest, key, signature?.bytes);
@@ -133,7 +133,7 @@ async function coming(store: Store, { database, id }: Backup): Promise<Buffer | 
 }
 
 /** `key.age.sig` states no time and may be of any rewrap: a key that was retired before the backup was made cannot have signed one. */
-function requireInTime(signer: TrustedSigner, manifest: Manifest, key: string): void {
+function requireNotRetired(signer: TrustedSigner, manifest: Manifest, key: string): void {
   if (signer.validUntil === undefined || signer.validUntil > new Date(manifest.finishedAt)) return;
   throw new HoldfastError("integrity", `${key} is signed by ${signer.id}, which counted ${describeWindow(signer)} only, but the backup is of ${manifest.finishedAt}`, {
     hints: ["Do not count on this backup. Put key.age and its signature back from a copy of the repository, if there is one."],
@@ -149,10 +149,10 @@ export async function keyHoldersOf(repository: Repository, manifest: Manifest, s
   const key = backupKey(manifest.database, manifest.id, keyRecordFile);
   const stored = await repository.store.get(key);
   if (stored === undefined) return { recipients: manifest.encryption.keyRecipients, source: "manifest" };
-  const { record, signer } = openRecord(stored.bytes, recordShape, repository.trusted, key);
-  const wrong = (why: string): HoldfastError => new HoldfastError("integrity", `${key} ${why}`, { hints: ["Run `holdfast keys rewrap` to write it anew, once it is known who wrote this one."], details: { key } });
-  if (record.id !== manifest.id || record.database !== manifest.database || record.recipient !== manifest.encryption.recipient) throw wrong(`is of backup ${record.id}: it was moved or copied`);
-  if (!isValidAt(signer, new Date(record.rewrappedAt))) throw wrong(`is of ${record.rewrappedAt} and signed by ${signer.id}, which counted ${describeWindow(signer)} only`);
+  const { record } = openRecord(stored.bytes, recordShape, repository.trusted, key, ({ rewrappedAt }) => rewrappedAt);
+  if (record.id !== manifest.id || record.database !== manifest.database || record.recipient !== manifest.encryption.recipient) {
+    throw new HoldfastError("integrity", `${key} is of backup ${record.id}: it was moved or copied`, { hints: ["Run `holdfast keys rewrap` to write it anew, once it is known who wrote this one."], details: { key } });
+  }
   return { recipients: record.keyRecipients, source: record.keySha256 === sha256(sidecar) ? "record" : "unfinished" };
 }
 

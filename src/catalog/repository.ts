@@ -78,6 +78,11 @@ function readMarker(bytes: Buffer, url: string): Marker {
   }
 }
 
+/** Whether what says that it was made in the repository `made` belongs here: in a copy also what came from its origin. */
+export function belongsTo({ id, copyOf }: Repository, made: string): boolean {
+  return made === id || made === copyOf;
+}
+
 /** Databases that have something in the repository, in order of name. */
 export async function databasesIn(store: Store): Promise<string[]> {
   const names: string[] = [];

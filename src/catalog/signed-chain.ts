@@ -32,9 +32,36 @@ export type Unchained<T> = T extends unknown ? Omit<T, "previous"> : never;
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** @returns undefined where there is no such object */
-export async function readChain<T extends Chained>({ store, trusted }: Repository, key: string, shape: z.ZodType<T>): Promise<Chain<T> | undefined> {
+export async function readChain<T extends Chained>(repository: Repository, key: string, shape: z.ZodType<T>): Promise<Chain<T> | undefined> {
+  return (await openChain(repository, key, shape))?.chain;
+}
+
+/** A chain with what it was read from. */
+export interface StoredChain<T> {
+  readonly chain: Chain<T>;
+  /** The exact text of each record. */
+  readonly texts: readonly string[];
+  /** Of the object, for a conditional put over it. */
+  readonly version: string;
+  /** The bytes of an object with the first so many records. */
+  beginning(records: number): Buffer;
+}
+
+/** As {@link readChain}. */
+export async function openChain<T extends Chained>({ store, trusted }: Repository, key: string, shape: z.ZodType<T>): Promise<StoredChain<T> | undefined> {
   const stored = await store.get(key);
-  return stored && judge(envelopesIn(stored.bytes), shape, trusted);
+  if (stored === undefined) return undefined;
+  const envelopes = envelopesIn(stored.bytes);
+  return {
+    chain: judge(envelopes, shape, trusted),
+    texts: envelopes.map(({ record }) => record),
+    version: stored.version,
+    beginning: (records) => (records === envelopes.length ? stored.bytes : documentOf(envelopes.slice(0, records))),
+  };
+}
+
+function documentOf(records: readonly Envelope[]): Buffer {
+  return Buffer.from(`${JSON.stringify({ format: 1, records }, null, 2)}\n`);
 }
 
 const mostRaces = 20;
@@ -54,8 +81,7 @@ export async function appendToChain<T extends Chained>(repository: Repository, k
     const last = envelopes.at(-1);
     const text = JSON.stringify(shape.parse({ ...record, previous: last === undefined ? null : sha256(last.record) }));
     const added: Envelope[] = [...envelopes, { record: text, signer: signer.id, signature: signer.sign(Buffer.from(text)).toString("base64") }];
-    const bytes = Buffer.from(`${JSON.stringify({ format: 1, records: added }, null, 2)}\n`);
-    const written = await store.put(key, bytes, stored === undefined ? { ifAbsent: true } : { ifVersion: stored.version });
+    const written = await store.put(key, documentOf(added), stored === undefined ? { ifAbsent: true } : { ifVersion: stored.version });
     if (written !== undefined) return judge(added, shape, trusted);
   }
   throw new HoldfastError("store-failed", `${key} cannot be written: ${mostRaces} conditional puts in a row were refused`, { hints: ["Run `holdfast doctor` to see whether the repository's storage honours conditional puts."] });

@@ -5,13 +5,18 @@ import { HoldfastError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
 import { signatureSuffix } from "./layout.ts";
 import { type Signer, signerOf, type TrustedSigner } from "./signatures.ts";
+import { requireInTime } from "./signer-window.ts";
 
-/** What the object is, for the messages. */
-export interface SignedKind {
+/** What the object is: for the messages, and to know what its signer has said, and when. */
+export interface SignedKind<T> {
   /** As in "no manifest can be trusted". */
   readonly noun: string;
   /** What not to do with one that cannot be trusted: "Do not restore from it". */
   readonly warning: string;
+  /** Makes it of bytes whose signature was checked. @throws HoldfastError `integrity` if they are none */
+  readonly parse: (bytes: Buffer, key: string) => T;
+  /** When it was signed, by its own word: the key must have counted then. */
+  readonly at: (content: T) => Date;
 }
 
 /** Bytes whose signature was checked. */
@@ -22,7 +27,8 @@ export interface SignedBytes {
 }
 
 /** As they were read from the store. */
-export interface SignedObject extends SignedBytes {
+export interface SignedObject<T> extends SignedBytes {
+  readonly content: T;
   /** Of the object, and of the one with its signature. */
   readonly version: string;
   readonly signatureVersion: string;
@@ -31,15 +37,19 @@ export interface SignedObject extends SignedBytes {
 /**
  * Reads an object and checks its signature.
  * @returns undefined if there is none
- * @throws HoldfastError `integrity` when it is unsigned, changed, or signed by a stranger; `configuration` if nobody is trusted
+ * @throws HoldfastError `integrity` when it is unsigned, changed, or signed by a stranger or by a key that did not count then;
+ * `configuration` if nobody is trusted
  */
-export async function readSigned({ store, trusted }: { readonly store: Store; readonly trusted: readonly TrustedSigner[] }, key: string, kind: SignedKind): Promise<SignedObject | undefined> {
+export async function readSigned<T>({ store, trusted }: { readonly store: Store; readonly trusted: readonly TrustedSigner[] }, key: string, kind: SignedKind<T>): Promise<SignedObject<T> | undefined> {
   const [stored, signature] = await Promise.all([store.get(key), store.get(key + signatureSuffix)]);
   if (stored === undefined) return undefined;
-  return { bytes: stored.bytes, ...authenticate(stored.bytes, signature?.bytes, trusted, key, kind), version: stored.version, signatureVersion: signature?.version ?? "" };
+  const proof = authenticate(stored.bytes, signature?.bytes, trusted, key, kind);
+  const content = kind.parse(stored.bytes, key);
+  requireInTime(proof.signer, kind.at(content), key, kind.warning);
+  return { content, bytes: stored.bytes, ...proof, version: stored.version, signatureVersion: signature?.version ?? "" };
 }
 
-function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string, { noun, warning }: SignedKind): Omit<SignedBytes, "bytes"> {
+function authenticate(bytes: Buffer, signature: Buffer | undefined, trusted: readonly TrustedSigner[], key: string, { noun, warning }: Pick<SignedKind<unknown>, "noun" | "warning">): Omit<SignedBytes, "bytes"> {
   if (trusted.length === 0) {
     throw new HoldfastError("configuration", `no trusted signer is configured, so no ${noun} can be trusted`, {
       hints: ["Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file."],

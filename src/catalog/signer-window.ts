@@ -1,4 +1,6 @@
 /** From when to when a signing key counts: comment lines right before its PEM block in the list of trusted signers. */
+import { basename } from "node:path";
+
 import { HoldfastError } from "../errors.ts";
 
 /** `from` counts, `until` does not any more. Without either the key counts at all times. */
@@ -53,6 +55,22 @@ function refused(message: string): HoldfastError {
 
 export function isValidAt({ validFrom, validUntil }: SignerWindow, at: Date): boolean {
   return (validFrom === undefined || at >= validFrom) && (validUntil === undefined || at < validUntil);
+}
+
+/**
+ * The rule for everything that is signed: it counts if its key did at the time that stands in what was signed. Whoever
+ * reads signed bytes comes by here: {@link readSigned} and {@link openRecord} ask for that time.
+ * @param key - of the object, or another place, for the message
+ * @param warning - what not to do with it: "Do not restore from it"
+ * @throws HoldfastError `integrity` if the key did not count then
+ */
+export function requireInTime(signer: SignerWindow & { readonly id: string }, at: Date, key: string, warning: string): void {
+  if (isValidAt(signer, at)) return;
+  const found = Number.isNaN(at.getTime()) ? "no time" : at.toISOString();
+  throw new HoldfastError("integrity", `${key} is of ${found} and signed by ${signer.id}, which counted ${describeWindow(signer)} only`, {
+    hints: [`${warning}. If that host was late with its new key, correct the dates in HOLDFAST_TRUSTED_SIGNERS; else find out who used the retired one.`],
+    details: { part: basename(key), signer: signer.id, expected: describeWindow(signer), found },
+  });
 }
 
 /** "from … until …", for messages; empty for a key without dates. */

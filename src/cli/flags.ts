@@ -10,6 +10,8 @@ export const fromFlag = Flags.string({ summary: "read from this copy of the repo
 /** The same for what changes it. */
 export const pruneFromFlag = Flags.string({ summary: "prune this copy of the repository instead, by its own retention if it has one", helpValue: "NAME|URL", env: "HOLDFAST_FROM" });
 
+export const holdFromFlag = Flags.string({ summary: "at this copy of the repository instead", helpValue: "NAME|URL", env: "HOLDFAST_FROM" });
+
 export const reasonFlag = Flags.string({ summary: "why, for the timeline", helpValue: "TEXT", env: "HOLDFAST_REASON" });
 
 export const asOfFlag = Flags.string({ summary: "the newest backup not after this instant", helpValue: "TIME", env: "HOLDFAST_AS_OF" });

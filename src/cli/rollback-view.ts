@@ -2,10 +2,12 @@
 import type { RollbackResult } from "../app/rollback/carry-out.ts";
 import type { ShownRollback } from "../app/rollback/show-rollbacks.ts";
 import type { JournalEntry } from "../rollback/journal/journal.ts";
+import { knownSeconds } from "../rollback/plan/downtime.ts";
 import type { RollbackRecord } from "../rollback/plan/records.ts";
-import type { RollbackPlan, Strategy, TableLoss } from "../rollback/plan/plan.ts";
+import type { RollbackPlan, Strategy } from "../rollback/plan/plan.ts";
 import { shellWord } from "../process/shell-word.ts";
-import { counted, formatCount, formatDuration, formatSeconds, readable } from "../text/format.ts";
+import { counted, formatDuration, formatSeconds, readable } from "../text/format.ts";
+import { lossLines } from "./rollback-loss-view.ts";
 import { renderTable } from "./table.ts";
 
 const strategies: Readonly<Record<Strategy, string>> = {
@@ -27,7 +29,7 @@ export function renderPlan(plan: RollbackPlan): string {
       ["because", plan.because],
       ["checkpoint", `${checkpoint.id}, taken ${checkpoint.takenAt}`],
       ["backup", `${checkpoint.backup}, of ${checkpoint.snapshotAt}`],
-      ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${stops.seconds === null ? "" : ` for about ${formatSeconds(stops.seconds)} and the start of the previous images`}`],
+      ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${howLong(stops)}`],
       ["", stops.basis],
       ["images", imageLines(plan)],
       ["migrations", plan.migrations.length === 0 ? "none since the checkpoint" : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],
@@ -53,6 +55,14 @@ export function renderPlanNext(plan: RollbackPlan, file: string | undefined): st
   return `nothing was changed; go ahead with: holdfast rollback ${how} --confirm ${shellWord(plan.confirm)}`;
 }
 
+/** A sum that lacks a part must not look like the whole. */
+function howLong({ seconds, parts }: RollbackPlan["stops"]): string {
+  if (parts === undefined) return seconds === null ? "" : ` for about ${formatSeconds(seconds)} and the start of the previous images`;
+  if (seconds !== null) return ` for about ${formatSeconds(seconds)}`;
+  const known = knownSeconds(parts);
+  return known === 0 ? "; for how long is NOT KNOWN" : ` for at least ${formatSeconds(known)}; how long in all is NOT KNOWN`;
+}
+
 function facts(pairs: readonly (readonly [name: string, text: string])[]): string[] {
   const width = Math.max(...pairs.map(([name]) => name.length)) + 2;
   return pairs.flatMap(([name, text]) => text.split("\n").map((line, at) => `${(at === 0 ? name : "").padEnd(width)}${readable(line)}`));
@@ -68,24 +78,6 @@ function imageLines({ now, target }: RollbackPlan): string {
 
 function shown({ reference, id }: { reference: string; id: string }): string {
   return `${reference} (${id.replace(/^.*sha256:/, "").slice(0, 12)})`;
-}
-
-function lossLines({ data, minutes, tables }: RollbackPlan["loss"]): string[] {
-  if (!data) return ["DATA LOST: none; the database is not replaced"];
-  const changed = tables.filter(({ inserted, difference, by }) => (inserted ?? 0) > 0 || (difference !== 0 && difference !== null) || by === "gone" || by === "new" || by === "not-counted");
-  return [
-    `DATA LOST: whatever was written in the last ${formatDuration(minutes * 60)} (it stays in the safety backup and in the database that is set aside)`,
-    ...(changed.length === 0 ? ["  no table has more or fewer rows than at the snapshot; changed rows cannot be counted"] : [renderTable(["table", "rows lost", "rows now - then", "known by"], changed.map((loss) => [loss.table, lostRows(loss), loss.difference === null ? "-" : String(loss.difference), howKnown[loss.by]]), [1, 2])]),
-  ];
-}
-
-const howKnown: Readonly<Record<TableLoss["by"], string>> = {
-  sequence: "its sequence", count: "the count alone: at least so many", gone: "the table is gone, and comes back", new: "the table is new, and goes", "not-counted": "it was locked, unreadable or too large",
-};
-
-function lostRows({ inserted, difference }: TableLoss): string {
-  if (inserted !== null) return formatCount(inserted);
-  return difference === null ? "unknown" : `>= ${formatCount(Math.max(0, difference))}`;
 }
 
 export function renderRollback(result: RollbackResult): string {

@@ -1,8 +1,8 @@
 /**
  * The lock where the store honours no conditional writes: a lock file on this host, and an advisory lock in the database
  * that is written about. The first keeps runs of one host apart, the second those of all hosts that reach the same server.
- * What lies at the lock's key in the repository then only tells others who it is. Two hosts of which one cannot reach the
- * database's server are not kept apart.
+ * What lies at the lock's key in the repository then only tells others who it is. Where no server is reached, the usual lease
+ * stands in for the second: it is looked up before it is written, and two hosts that do so in one moment are not kept apart.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -35,18 +35,35 @@ export async function acquireGuarded(store: Store, key: string, guard: Guard, op
   const host = await acquireLock(openLocalStore(join(guard.stateDir, "locks")), `${guard.repositoryId}/${key}`, options);
   try {
     const waitMs = Math.max(0, (options.waitMs ?? 0) - (options.clock.now().getTime() - started));
-    const session = await guard.session?.();
+    if (guard.session === undefined) return withLease(host, await acquireLock(store, key, { ...options, waitMs, guard: undefined }));
+    const session = await guard.session();
     try {
-      if (session) await takeAdvisory(session, store, key, guard.repositoryId, { ...options, waitMs });
+      await takeAdvisory(session, store, key, guard.repositoryId, { ...options, waitMs });
       return await GuardedLock.begin({ store, key, host, session, options, number: advisoryNumber(guard.repositoryId, key) });
     } catch (error) {
-      await session?.close();
+      await session.close();
       throw error;
     }
   } catch (error) {
     await host.release();
     throw error;
   }
+}
+
+function withLease(host: Lock, lease: Lock): Lock {
+  return {
+    fence: Math.max(host.fence, lease.fence),
+    tookOver: host.tookOver ?? lease.tookOver,
+    lost: AbortSignal.any([host.lost, lease.lost]),
+    async assertHeld() {
+      await host.assertHeld();
+      await lease.assertHeld();
+    },
+    async release() {
+      await lease.release();
+      await host.release();
+    },
+  };
 }
 
 /** A lock's number among PostgreSQL's advisory locks: 64 bits of a hash, as SQL. */
@@ -79,7 +96,7 @@ interface Held {
   readonly key: string;
   /** The lock file of this host. */
   readonly host: Lock;
-  readonly session: Session | undefined;
+  readonly session: Session;
   readonly options: LockOptions;
   readonly number: string;
 }
@@ -130,14 +147,21 @@ class GuardedLock implements Lock {
   #beat(): void {
     const { timers = systemTimers, heartbeatMs = 30_000 } = this.#held.options;
     this.#stop = timers.after(heartbeatMs, () => {
-      void this.#ask().then(() => { if (this.#released === undefined && !this.lost.aborted) this.#beat(); });
+      void this.#ask().then(() => this.#tell()).then(() => { if (this.#released === undefined && !this.lost.aborted) this.#beat(); });
     });
+  }
+
+  /** Those who reach no server have nothing but what lies at the key. */
+  async #tell(): Promise<void> {
+    if (this.#released !== undefined || this.lost.aborted) return;
+    const { store, key, options: { clock, leaseMs = 120_000 } } = this.#held;
+    await store.put(key, encodeLock({ ...this.#record, expires: new Date(clock.now().getTime() + leaseMs).toISOString() })).catch(() => undefined);
   }
 
   /** The server's word that the session still holds it. A session that is gone took the lock with it. */
   async #ask(): Promise<void> {
     const { session, number, key } = this.#held;
-    if (session === undefined || this.#released !== undefined || this.lost.aborted) return;
+    if (this.#released !== undefined || this.lost.aborted) return;
     try {
       const { held } = await session.row<{ held: boolean }>(
         `SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1 AND (classid::bigint << 32 | objid::bigint) = ${number}) AS held`,
@@ -157,7 +181,7 @@ class GuardedLock implements Lock {
     this.#stop();
     const { store, key, host, session, options: { clock } } = this.#held;
     if (!this.lost.aborted) await store.put(key, encodeLock({ ...this.#record, released: clock.now().toISOString() })).then(() => undefined, () => undefined);
-    await session?.close();
+    await session.close();
     await host.release();
   }
 }

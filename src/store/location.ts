@@ -86,10 +86,15 @@ function booleanOf(name: string, value: string): boolean {
 }
 
 /** Checks an endpoint's form and returns its bare origin and path. */
-export function endpointOf(text: string): string {
+function endpointOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) throw malformed("the endpoint is not an http: or https: URL");
   if (url.username !== "" || url.password !== "") throw malformed("the endpoint holds credentials; they do not belong into it");
   if (url.search !== "" || url.hash !== "") throw malformed("the endpoint has a query or a fragment; only scheme, host, port and path belong into it");
   return url.href.replace(/\/$/, "");
+}
+
+/** The endpoint that the SDK will take, as far as it can be known without asking its configuration files. */
+export function endpointIn({ endpoint = process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"] }: StoreOptions): string | undefined {
+  return endpoint === undefined || endpoint === "" ? undefined : endpointOf(endpoint);
 }

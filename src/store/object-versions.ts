@@ -14,7 +14,16 @@ export interface ObjectVersion {
   readonly legalHold: boolean;
 }
 
+/** As a listing of many keys shows it, which does not tell what protects it. */
+export interface ListedVersion extends Omit<ObjectVersion, "lockedUntil" | "legalHold"> {
+  readonly key: string;
+  /** 0 for a deletion. */
+  readonly bytes: number;
+}
+
 export interface VersionedStore extends Store {
+  /** Everything that is still there of the keys below `prefix`, also of those that no listing shows. */
+  listVersions(prefix: string): AsyncIterable<ListedVersion>;
   /** Everything that was ever written to exactly this key and is still there, newest first; empty if nothing is. */
   versionsOf(key: string): Promise<ObjectVersion[]>;
   /**

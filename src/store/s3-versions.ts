@@ -2,6 +2,7 @@
 import { DeleteObjectCommand, GetBucketVersioningCommand, ListObjectVersionsCommand, type ListObjectVersionsCommandOutput } from "@aws-sdk/client-s3";
 
 import type { Purged } from "./object-lock.ts";
+import type { ListedVersion } from "./object-versions.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { httpStatusOf, serviceErrorName } from "./s3-errors.ts";
 
@@ -40,6 +41,18 @@ async function deleteVersion(bucket: S3Bucket, fullKey: string, version: string 
   } catch (error) {
     if (serviceErrorName(error) === "AccessDenied" || serviceErrorName(error) === "InvalidRequest") return false;
     throw error;
+  }
+}
+
+/** Everything that is still there of the keys that begin so, in order of key. */
+export async function* listVersions(bucket: S3Bucket, fullPrefix: string): AsyncGenerator<ListedVersion> {
+  for await (const { Versions: versions = [], DeleteMarkers: deletions = [] } of versionPages(bucket, fullPrefix)) {
+    for (const [entries, deletion] of [[versions, false], [deletions, true]] as const) {
+      for (const entry of entries) {
+        const { Key: key = "", VersionId: id = "null", LastModified: modified = new Date(0), IsLatest: latest = false } = entry;
+        yield { key: key.slice(bucket.prefix.length), id, deletion, latest, modified, bytes: "Size" in entry ? (entry.Size ?? 0) : 0 };
+      }
+    }
   }
 }
 

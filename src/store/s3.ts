@@ -12,9 +12,9 @@ import { Readable } from "node:stream";
 
 import { HoldfastError, cancelled, throwIfCancelled } from "../errors.ts";
 import { checkKey, checkPrefix, isNamed } from "./keys.ts";
-import { endpointOf } from "./location.ts";
+import { endpointIn } from "./location.ts";
 import type { LockingStore, Purged } from "./object-lock.ts";
-import type { ObjectVersion, VersionedStore } from "./object-versions.ts";
+import type { ListedVersion, ObjectVersion, VersionedStore } from "./object-versions.ts";
 import type { StoreOptions } from "./options.ts";
 import { checkedBody, explained } from "./s3-body.ts";
 import { type S3Bucket, placementOf } from "./s3-bucket.ts";
@@ -25,18 +25,12 @@ import { deleteVersions, versionsOf } from "./s3-object-versions.ts";
 import { extendRetention, hasObjectLock, isRetained, retain, retentionOf } from "./s3-retention.ts";
 import { abortUpload, anyPartsLeft, listUploads } from "./s3-undo.ts";
 import { uploadStream } from "./s3-upload.ts";
-import { keepsVersions, purge } from "./s3-versions.ts";
+import { keepsVersions, listVersions, purge } from "./s3-versions.ts";
 import type { GetOptions, ListOptions, PutCondition, StoredBytes, StoredObject, UnfinishedUpload, WriteOptions } from "./store.ts";
 
 /** @param prefix - without slashes around it; may be empty */
 export function openS3Store(bucket: string, prefix: string, options: StoreOptions): LockingStore & VersionedStore {
   return new S3Store(bucket, prefix, options);
-}
-
-/** The endpoint that the SDK will take, as far as it can be known without asking its configuration files. */
-function endpointIn(options: StoreOptions): string | undefined {
-  const endpoint = options.endpoint ?? process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"];
-  return endpoint === undefined || endpoint === "" ? undefined : endpointOf(endpoint);
 }
 
 function isSafe(endpoint: string | undefined): boolean {
@@ -204,6 +198,15 @@ class S3Store implements LockingStore, VersionedStore {
 
   async hasObjectLock(): Promise<boolean> {
     return this.#doing("cannot ask for object lock", () => hasObjectLock(this.#bucket));
+  }
+
+  async *listVersions(prefix: string): AsyncGenerator<ListedVersion> {
+    checkPrefix(prefix);
+    try {
+      yield* listVersions(this.#bucket, this.#prefix + prefix);
+    } catch (error) {
+      throw s3Failure(error, `cannot list the versions below ${prefix}`, this.#bucket.place);
+    }
   }
 
   async versionsOf(key: string): Promise<ObjectVersion[]> {

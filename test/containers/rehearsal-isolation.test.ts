@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
 
 import { checkEgress } from "../../src/rollback/rehearsal/egress.ts";
-import { type Engine, engineAt, findRehearsals, makeNetwork, rehearsalLabel, removeRehearsal } from "../../src/rollback/rehearsal/engine.ts";
+import { type Engine, engineAt, findRehearsals, makeNetwork, removeRehearsal } from "../../src/rollback/rehearsal/engine.ts";
+import { rehearsalLabel } from "../../src/rollback/rehearsal/mark.ts";
 import { checkContainers, checkNetwork } from "../../src/rollback/rehearsal/isolation.ts";
 import { docker, image, label } from "../harness/containers.ts";
 

@@ -23,7 +23,7 @@ test("a destructive migration is rolled back with its data, and what was written
   const here = await badReleaseOnCompose();
   const plan = (await here.ok("rollback", "plan", "--to", "1.4.1", "--json", "--out", `${here.folder}/plan.json`)).json<RollbackPlan>();
   expect(plan).toMatchObject({ strategy: "restore-and-swap", to: "1.4.1", confirm: here.app.project, now: { release: "1.5.0" }, loss: { data: true } });
-  expect(plan.loss.tables).toContainEqual({ table: "public.patients", inserted: 3, difference: 3, by: "sequence" });
+  expect(plan.loss.tables).toContainEqual(expect.objectContaining({ table: "public.patients", inserted: 3, difference: 3, by: "sequence" }));
   expect(plan.migrations.map(({ verdict }) => verdict)).toContain("incompatible");
   const shown = (await here.ok("rollback", "plan", "--to", "1.4.1")).stdout;
   expect(shown).toMatch(/DATA LOST/);

@@ -156,7 +156,7 @@ test("a store without conditional writes is copied to and backed up to under a l
   expect(JSON.parse(await readFile(join(bench.repository, "ehr", "locks", "backup.json"), "utf8"))).toMatchObject({ host: expect.any(String) as string, released: expect.any(String) as string });
   await writeFile(join(bench.folder, "holdfast.yaml"), JSON.stringify({ copies: { offsite: { url: `file://${copy}`, conditionalWrites: false } } }));
   delete bench.env["HOLDFAST_COPIES"];
-  expect((await bench.ok("repository", "copy", "--to", "offsite", "--verbose")).stderr).toContain("a lock file on this host only keeps this run alone");
+  expect((await bench.ok("repository", "copy", "--to", "offsite", "--verbose")).stderr).toContain("a lock file on this host, and a look at the lock before it is written, keep this run alone");
   expect(await listed(bench)).toHaveLength(2);
   const checks = (await bench.ok("doctor", "--json")).json<{ area: string; name: string; detail: string }[]>();
   for (const area of ["repository", "copy offsite"]) expect(checks.find((check) => check.area === area && check.name === "conditional-write")?.detail).toMatch(/^not used, as configured/);

@@ -1,8 +1,8 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
+import { freePort } from "../harness/owned-folders.ts";
 import { runSql } from "../harness/postgres.ts";
 import { expectFault, expectHoldsExactly } from "./leftovers.ts";
 import { clients, useScene } from "./scene.ts";
@@ -29,7 +29,7 @@ test("a database that does not exist is named", async () => {
 test("a server that is down is told from one that refuses", async () => {
   const bench = await scene().bench();
   const url = new URL(bench.env["DATABASE_URL"] ?? "");
-  url.port = String(await closedPort());
+  url.port = String(await freePort());
   bench.env["DATABASE_URL"] = url.href;
   await expectFault("server down", bench, ["backup"], { recorded: "backup" });
 });
@@ -86,13 +86,3 @@ test("a damaged marker is told from a missing one and from a newer one", async (
   await rm(marker);
   await expectFault("not initialised", bench, ["backup"], { holds: "unknown" });
 });
-
-/** A port on which nobody listens: the system gave it to us, and we gave it back. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}

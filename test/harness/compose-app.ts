@@ -5,9 +5,7 @@
  */
 import { execa } from "execa";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +13,7 @@ import { expect, onTestFinished } from "vitest";
 
 import type { ComposeSettings } from "../../src/config/rollback-settings.ts";
 import { docker } from "./containers.ts";
+import { freePort } from "./owned-folders.ts";
 
 export type Release = "1.4.1" | "1.4.2" | "1.5.0";
 
@@ -71,15 +70,6 @@ export interface ComposeApp {
   containers(service: string): Promise<ContainerFacts[]>;
   /** Content id of a release's image. */
   imageId(release: Release): Promise<string>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 async function bodyOf(answer: Response): Promise<unknown> {

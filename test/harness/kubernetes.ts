@@ -1,8 +1,8 @@
-/** Namespaces, users and workloads of the test run's Kubernetes cluster. Its nodes are played: see kubernetes/pods.yaml. */
+/** Namespaces, users and workloads of the test run's Kubernetes cluster. Its nodes are played: see kubernetes/pods.yaml; kubernetes-node.ts has real ones. */
 import { execa } from "execa";
 import { createHash, randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { inject, onTestFinished } from "vitest";
 
@@ -48,14 +48,14 @@ export interface TestNamespace {
 }
 
 /** The superuser's configuration file. */
-export function adminKubeconfig(): string {
-  return join(inject("kubernetes").folder, "admin.kubeconfig");
+export function adminKubeconfig(cluster = inject("kubernetes").folder): string {
+  return join(cluster, "admin.kubeconfig");
 }
 
-/** Runs kubectl with a configuration file. Its cache lies in the cluster's folder and goes with it. */
+/** Runs kubectl with a configuration file. Its cache lies beside that, in the cluster's folder, and goes with it. */
 export async function kubectlAs(kubeconfig: string, args: readonly string[], input?: string): Promise<Answer> {
   const { exitCode, stdout, stderr } = await execa("kubectl", args, {
-    env: { KUBECONFIG: kubeconfig, KUBECACHEDIR: join(inject("kubernetes").folder, "cache") },
+    env: { KUBECONFIG: kubeconfig, KUBECACHEDIR: join(dirname(kubeconfig), "cache") },
     reject: false,
     ...(input === undefined ? { stdin: "ignore" } : { input }),
   });
@@ -73,14 +73,15 @@ export async function kubectl(...args: string[]): Promise<string> {
   return done(adminKubeconfig(), args);
 }
 
-/** Makes a namespace, removed after the test. @param name what its name starts with */
-export async function createNamespace(name = "test"): Promise<TestNamespace> {
+/** Makes a namespace, removed after the test. @param name what its name starts with @param cluster the folder of its files, if it is not the test run's */
+export async function createNamespace(name = "test", cluster?: string): Promise<TestNamespace> {
   const unique = `${name}-${randomBytes(4).toString("hex")}`;
-  await kubectl("create", "namespace", unique);
-  onTestFinished(async () => { await kubectlAs(adminKubeconfig(), ["delete", "namespace", unique, "--wait=false"]); });
+  const admin = adminKubeconfig(cluster);
+  await done(admin, ["create", "namespace", unique]);
+  onTestFinished(async () => { await kubectlAs(admin, ["delete", "namespace", unique, "--wait=false"]); });
   // Without its account, which a controller makes, the first pods are refused and come late.
-  await kubectl("wait", "--namespace", unique, "--for", "create", "serviceaccount/default", "--timeout", "60s");
-  const kubeconfig = await configFile(`${unique}-admin`, await readFile(adminKubeconfig(), "utf8"), unique);
+  await done(admin, ["wait", "--namespace", unique, "--for", "create", "serviceaccount/default", "--timeout", "60s"]);
+  const kubeconfig = await configFile(`${unique}-admin`, admin, unique);
   return {
     name: unique,
     kubeconfig,
@@ -96,9 +97,12 @@ async function apply(kubeconfig: string, items: readonly Manifest[]): Promise<vo
   await done(kubeconfig, ["apply", "--filename", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
 }
 
-async function configFile(name: string, text: string, namespace: string): Promise<string> {
-  const file = join(inject("kubernetes").folder, `${name}.kubeconfig`);
-  await writeFile(file, text.replace("{cluster: holdfast-test,", `{cluster: holdfast-test, namespace: ${namespace},`), { mode: 0o600 });
+/** A configuration file beside another, with a namespace as the one in use, and somebody else's credentials. */
+async function configFile(name: string, like: string, namespace: string, user?: string): Promise<string> {
+  const file = join(dirname(like), `${name}.kubeconfig`);
+  const text = (await readFile(like, "utf8")).replace(/namespace: [^,]*, /, "");
+  const named = user === undefined ? text : text.replace(/user: \{client-certificate-data: .*?\}/, `user: ${user}`);
+  await writeFile(file, named.replace("{cluster: holdfast-test,", `{cluster: holdfast-test, namespace: ${namespace},`), { mode: 0o600 });
   return file;
 }
 
@@ -106,8 +110,7 @@ async function configFile(name: string, text: string, namespace: string): Promis
 async function userOf(admin: string, namespace: string, name: string, rules: readonly Rule[]): Promise<ClusterUser> {
   await apply(admin, [{ apiVersion: "v1", kind: "ServiceAccount", metadata: { name } }]);
   const token = (await done(admin, ["create", "token", name, "--duration", "1h"])).trim();
-  const superuser = await readFile(adminKubeconfig(), "utf8");
-  const kubeconfig = await configFile(`${namespace}-${name}`, superuser.replace(/user: \{client-certificate-data: .*?\}/, `user: {token: ${token}}`), namespace);
+  const kubeconfig = await configFile(`${namespace}-${name}`, admin, namespace, `{token: ${token}}`);
   const allow = async (allowed: readonly Rule[]): Promise<void> => {
     await apply(admin, [
       { apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata: { name }, rules: allowed },

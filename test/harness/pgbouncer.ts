@@ -1,11 +1,11 @@
 /** A PgBouncer before the test run's server, on the loopback address. */
 import { execa } from "execa";
 import { chmod, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject, onTestFinished } from "vitest";
 
+import { freePort } from "./owned-folders.ts";
 import { targetOf } from "./postgres.ts";
 
 export interface Pooler {
@@ -62,13 +62,4 @@ export async function startPgBouncer(mode: "session" | "transaction" | "statemen
 
 async function idOf(flag: string): Promise<number> {
   return Number((await execa("id", [flag, "postgres"])).stdout);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }

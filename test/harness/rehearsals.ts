@@ -53,7 +53,7 @@ export async function checkpointOf(here: Bench, state: PlatformState, running: s
   const { manifest } = await createBackup(context, {});
   const workplace = await openWorkplace(context);
   try {
-    const signer = await requireSigner(context.config);
+    const signer = await requireSigner(context.config, "rehearsal");
     const stored = await workplace.repository.store.get(backupKey(manifest.database, manifest.id, manifestFile));
     const takenAt = context.clock.now();
     const release = `after-${running}`;

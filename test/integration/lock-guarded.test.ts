@@ -134,10 +134,35 @@ test("the heartbeat finds a lost session", async () => {
   expect(lock.lost.reason).toMatchObject({ code: "lock-held" });
 });
 
-test("where no server is reached, the lock file keeps the runs of one host apart", async () => {
+test("where no server is reached, the lock file keeps the runs of one host apart, and a look at the lease those of others", async () => {
   const { acquire } = await bench();
-  await acquire("db1", {}, false);
-  expect((await refusal(acquire("db1", {}, false))).message).toContain("is held by backup on db1");
+  const lock = await acquire("db1", {}, false);
+  await lock.assertHeld();
+  for (const host of ["db1", "db2"]) expect((await refusal(acquire(host, {}, false))).message).toContain("is held by backup on db1");
+  await lock.release();
+  const next = await acquire("db2", {}, false);
+  expect(next.fence).toBeGreaterThan(lock.fence);
+  await next.assertHeld();
+});
+
+test("without a server eight runs of one host that race have one winner each time", async () => {
+  const { acquire } = await bench();
+  for (let round = 1; round <= 5; round += 1) {
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => acquire("db1", {}, false)));
+    const won = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    expect(won).toHaveLength(1);
+    await won[0]?.assertHeld();
+    await won[0]?.release();
+  }
+}, 120_000);
+
+test("whoever reaches no server finds a holder that does, also one whose first lease is over", async () => {
+  const { acquire, store } = await bench();
+  const holder = await acquire("db1", { leaseMs: 2_000, heartbeatMs: 50 });
+  const first = JSON.parse((await store.get(key))!.bytes.toString()) as { expires: string };
+  await expect.poll(async () => (JSON.parse((await store.get(key))!.bytes.toString()) as { expires: string }).expires > first.expires, { timeout: 20_000, interval: 20 }).toBe(true);
+  expect((await refusal(acquire("db2", {}, false))).message).toContain("is held by backup on db1");
+  await holder.release();
   await (await acquire("db2", {}, false)).assertHeld();
 });
 

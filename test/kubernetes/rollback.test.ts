@@ -10,7 +10,7 @@ test("a destructive migration is rolled back with its data, after the plan has t
   const app = await badRelease();
   const plan = (await app.ok("rollback", "plan", "--to", "1.4.1", "--json")).json<RollbackPlan>();
   expect(plan).toMatchObject({ strategy: "restore-and-swap", confirm: app.namespace.name, loss: { data: true } });
-  expect(plan.loss.tables).toContainEqual({ table: "public.patients", inserted: 3, difference: 3, by: "sequence" });
+  expect(plan.loss.tables).toContainEqual(expect.objectContaining({ table: "public.patients", inserted: 3, difference: 3, by: "sequence" }));
   // The migration Job has ended, so it is nothing that would run again.
   expect(plan.preflight.find(({ id }) => id === "jobs")).toMatchObject({ outcome: "ok" });
   const result = (await app.ok("rollback", "--to", "1.4.1", "--confirm", app.namespace.name, "--json")).json<RollbackResult>();

@@ -1,6 +1,5 @@
 /** The server that PostgreSQL's own regression tests left behind, unpacked and started, in the place of the empty one of the other tests. */
 import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -8,6 +7,7 @@ import type { TestProject } from "vitest/node";
 import { requirePackages } from "../../scripts/debian.ts";
 import { serverBinaries } from "../../src/postgres/binaries.ts";
 import { runTool, ToolFailure } from "../../src/process/run.ts";
+import { freePort } from "../harness/owned-folders.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -66,13 +66,4 @@ async function startServer(binaries: string, folder: string, prepared: string, p
 async function account(): Promise<{ uid: number; gid: number }> {
   const [uid = 0, gid = 0] = await Promise.all(["-u", "-g"].map(async (flag) => Number((await runTool(["id"], [flag, "postgres"])).stdout)));
   return { uid, gid };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }

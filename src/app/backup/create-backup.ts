@@ -21,6 +21,7 @@ import { exportSnapshot, type Snapshot } from "../../postgres/snapshot.ts";
 import { readCatalog } from "../../postgres/truth/catalog.ts";
 import { readTruth } from "../../postgres/truth/read.ts";
 import { readSequences } from "../../postgres/truth/sequences.ts";
+import { readWriteCounters } from "../../postgres/truth/write-counters.ts";
 import type { CatalogEntry, Truth } from "../../postgres/truth/truth.ts";
 import { isLockingStore } from "../../store/object-lock.ts";
 import { cancellationSaying, patienceAfter } from "../cancellation.ts";
@@ -28,7 +29,7 @@ import { type Context, databaseNamed, reachDatabase, requireSigner, type Workpla
 import { filterOf } from "./dump-filter.ts";
 import { lockDatabase } from "../lock-database.ts";
 import { plantConfiguredCanary } from "./plant-canary.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { refreshBackupIndex } from "./refresh-index.ts";
 import { together } from "../together.ts";
 import { type Packing, writePart } from "./write-part.ts";
@@ -67,11 +68,10 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
   const patience = patienceAfter(context.signal);
   const database = databaseNamed(context.config, options.database);
   const action = { action: "backup", subject: { database: database.name }, reason: options.reason };
-  const workplace = await openFor(context, action);
   try {
-    return await recorded(context, workplace, action, async (subject) => {
+    return await inWorkplace(context, action, async (workplace, subject) => {
       const recipients = parseRecipients(context.config.recipients);
-      const signer = await requireSigner(context.config, clock.now());
+      const signer = await requireSigner(context.config, "backup", clock.now());
       reporter.emit({ type: "plan", steps });
       const server = await runStep(reporter, "inspect", () => inspect(context, workplace, database), describeServer);
       const lock = await lockDatabase(context, workplace.repository, database.name, "backup", { action: "backup", waitMs: options.lockWaitMs, server });
@@ -107,7 +107,7 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
           };
           await runStep(reporter, "publish", async () => {
             // A key that was retired while the dump ran would sign what nobody trusts.
-            await requireSigner(context.config, new Date(manifest.finishedAt));
+            await requireSigner(context.config, "backup", new Date(manifest.finishedAt));
             const sidecar = await sealBytes(Buffer.from(`${oneOff.identity}\n`), recipients);
             await writeKeySidecar(packing.store, manifest, oneOff.recipient, sidecar, signer);
             await lock.assertHeld();
@@ -126,8 +126,6 @@ export async function createBackup(context: Context, options: BackupOptions): Pr
     });
   } catch (error) {
     throw cancellationSaying(error, "nothing was published");
-  } finally {
-    await workplace.close();
   }
 }
 
@@ -163,6 +161,8 @@ async function dumpEverything(context: Context, server: Server, database: Databa
   try {
     const canary = await plantConfiguredCanary(server, database, signal);
     const sequencesBefore = await readSequences(session);
+    // Before the snapshot: what they hold is in it, so that the difference to later ones is never too small.
+    const counters = await readWriteCounters(session);
     const snapshot = await runStep(reporter, "snapshot", () => exportSnapshot(session), (taken) => taken.at);
     const filter = filterOf(database);
     const dump = { snapshot: snapshot.id, filter, applicationName };
@@ -198,7 +198,7 @@ async function dumpEverything(context: Context, server: Server, database: Databa
     return {
       snapshot,
       parts: [globals, ...small, schema, data],
-      truth: { ...truth, sequences: sequencesBefore, ...(database.appVersion !== undefined && { application: { version: database.appVersion } }), ...(canary && { canary }) },
+      truth: { ...truth, sequences: sequencesBefore, ...(database.appVersion !== undefined && { application: { version: database.appVersion } }), ...(canary && { canary }), ...("tables" in counters && { counters }) },
       sequencesAfter: await readSequences(session),
       roles,
     };

@@ -7,7 +7,7 @@ import { HoldfastError } from "../../errors.ts";
 import { isLockingStore } from "../../store/object-lock.ts";
 import { configuredSigner, type Context, type Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 
 export interface HoldOptions {
   readonly id: string;
@@ -79,21 +79,16 @@ async function writing(context: Context, { action, id, reason, until, lockWaitMs
   if (database === undefined) throw new HoldfastError("usage", `${JSON.stringify(id)} is not the id of a backup`, { hints: ["Name one id; `holdfast backup list` shows them."] });
   if (reason.trim() === "") throw new HoldfastError("usage", "the reason is empty, but must say why", { hints: ["Give it with --reason."] });
   const deed = { action, subject: { database, backup: id, until: until?.toISOString() }, reason };
-  const workplace = await openFor(context, deed);
-  try {
-    return await recorded(context, workplace, deed, async () => {
-      const signer = await configuredSigner(context.config);
-      if (signer === undefined) throw new HoldfastError("configuration", "no signing key is configured, and an unsigned record would not be believed", { hints: ["Name it with HOLDFAST_SIGNING_KEY_FILE, or hold the backup on a host that has one."] });
-      const lock = await lockDatabase(context, workplace.repository, database, "prune", { action, waitMs: lockWaitMs });
-      try {
-        return await work(workplace, database, signer);
-      } finally {
-        await lock.release();
-      }
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, deed, async (workplace) => {
+    const signer = await configuredSigner(context.config);
+    if (signer === undefined) throw new HoldfastError("configuration", "no signing key is configured, and an unsigned record would not be believed", { hints: ["Name it with HOLDFAST_SIGNING_KEY_FILE, or hold the backup on a host that has one."] });
+    const lock = await lockDatabase(context, workplace.repository, database, "prune", { action, waitMs: lockWaitMs });
+    try {
+      return await work(workplace, database, signer);
+    } finally {
+      await lock.release();
+    }
+  });
 }
 
 /** What the store itself enforces must not end before the hold does. */

@@ -21,7 +21,7 @@ import { filterOf } from "../backup/dump-filter.ts";
 import { cancellationSaying, patienceAfter } from "../cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner, type Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
 import { manifestSha256 } from "./bound-backup.ts";
 import { type ComingSource, lastRecordOf, requireComing } from "./coming-migrations.ts";
@@ -69,11 +69,10 @@ export async function createCheckpoint(context: Context, options: CreateCheckpoi
   const database = databaseNamed(context.config, options.database);
   const release = checkRelease(options.release, "--release");
   const action = { action: "checkpoint create", subject: { database: database.name, release }, reason: options.reason };
-  const workplace = await openFor(context, action);
   try {
-    return await recorded(context, workplace, action, async (subject) => {
+    return await inWorkplace(context, action, async (workplace, subject) => {
       requireRollbackSettings(database);
-      await requireSigner(context.config, context.clock.now());
+      await requireSigner(context.config, "checkpoint", context.clock.now());
       const platform = options.runsOn ?? configuredPlatform(database, options.platform);
       context.reporter.emit({ type: "plan", steps: [lookStep] });
       const server = await reachDatabase(context, database);
@@ -91,8 +90,6 @@ export async function createCheckpoint(context: Context, options: CreateCheckpoi
     });
   } catch (error) {
     throw cancellationSaying(error, "no checkpoint was published");
-  } finally {
-    await workplace.close();
   }
 }
 
@@ -153,7 +150,7 @@ async function conclude(context: Context, workplace: Workplace, database: Databa
     pinned = await runStep(reporter, "pin", () => binding.platform.pin(binding.before.runs, id, signal), ({ workloads }) => `${workloads.flatMap(({ images }) => images).filter((image) => image.pinned !== null).length} images`);
     const state = pinned;
     return await runStep(reporter, "sign", async () => {
-      const signer = await requireSigner(context.config, takenAt);
+      const signer = await requireSigner(context.config, "checkpoint", takenAt);
       const checkpoint = checkpointOf(context, database, { ...binding, after, state, id, takenAt, signer: signer.id });
       await lock.assertHeld();
       throwIfCancelled(signal);

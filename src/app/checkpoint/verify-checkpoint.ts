@@ -12,7 +12,7 @@ import { ledgerState } from "../../rollback/migrations/ledgers.ts";
 import type { Platform } from "../../rollback/platform/platform.ts";
 import { cancellationSaying } from "../cancellation.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner } from "../context.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
 import { readDatabaseState } from "../database-state.ts";
 import { type AfterDeploy, judgeDeploy } from "./deploy-verdict.ts";
@@ -44,19 +44,18 @@ const steps = [
 
 /**
  * Looks at a deploy and records what it found.
- * @throws HoldfastError `rollback-failed` if the deploy is bad, with the record in its details: it is published all the same;
+ * @throws HoldfastError `deploy-bad` if it is, with the record in its details: it is published all the same;
  * `refused` if the platform is another than the checkpoint's; `not-found`, `integrity`
  */
 export async function verifyCheckpoint(context: Context, options: VerifyCheckpointOptions): Promise<VerifiedDeploy> {
   const database = databaseNamed(context.config, options.database);
   const action = { action: "checkpoint verify", subject: { database: database.name }, reason: options.reason };
-  const workplace = await openFor(context, action);
   const { reporter, signal, clock } = context;
-  const { repository } = workplace;
   try {
-    return await recorded(context, workplace, action, async (subject) => {
+    return await inWorkplace(context, action, async (workplace, subject) => {
+      const { repository } = workplace;
       const settings = requireRollbackSettings(database);
-      await requireSigner(context.config, clock.now());
+      await requireSigner(context.config, "deploy", clock.now());
       reporter.emit({ type: "plan", steps });
       const { checkpoint } = await runStep(reporter, "find", async () => findBefore(await listCheckpoints(repository, database.name), options.of, ({ id, problem }) => {
         reporter.emit({ type: "note", level: "warn", message: `${id} is newer, but does not count: ${problem.message}` });
@@ -74,7 +73,7 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
       const { verdict, problems, warnings } = judgeDeploy(checkpoint, after);
       const deployed = await runStep(reporter, "record", async () => {
         const at = clock.now();
-        const signer = await requireSigner(context.config, at);
+        const signer = await requireSigner(context.config, "deploy", at);
         const record: Deployed = {
           format: 1, kind: "holdfast-deployed", checkpoint: checkpoint.id, database: database.name, release: checkpoint.release, at: at.toISOString(),
           by: { user: context.actor.user, host: context.actor.host, operator: context.actor.operator, holdfast: context.version },
@@ -92,8 +91,6 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
     });
   } catch (error) {
     throw cancellationSaying(error, "nothing was recorded");
-  } finally {
-    await workplace.close();
   }
 }
 
@@ -115,7 +112,7 @@ async function captureThere(platform: Platform, checkpoint: Checkpoint, signal: 
 }
 
 function badDeploy({ name }: DatabaseConfig, { running, release }: Checkpoint, deployed: Deployed, warnings: readonly string[]): HoldfastError {
-  return new HoldfastError("rollback-failed", `the deploy of ${release} is bad: ${deployed.problems.join("; ")}`, {
+  return new HoldfastError("deploy-bad", `the deploy of ${release} is bad: ${deployed.problems.join("; ")}`, {
     hints: [`Look at the way back with \`holdfast rollback plan --to ${shellWord(running)} --database ${name}\`.`, "If it only needs more time, verify again: each look is recorded."],
     details: { deployed, running, warnings },
   });

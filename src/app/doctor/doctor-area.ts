@@ -4,13 +4,13 @@ import { type ErrorCode, HoldfastError, messageOf } from "../../errors.ts";
 export type Outcome = "ok" | "warn" | "fail" | "skip";
 
 export interface DoctorCheck {
-  /** `machine`, `database ehr`, `repository`, `keys`. */
+  /** `machine`, `database ehr`, `repository`, `keys`, `rollback ehr`. */
   readonly area: string;
   readonly name: string;
   readonly outcome: Outcome;
   readonly detail: string;
   readonly hint?: string;
-  /** Of a failure: what a backup would end with. */
+  /** Of a failure: what a backup, or a rollback, would end with. */
   readonly code?: ErrorCode;
 }
 
@@ -38,13 +38,13 @@ export class Area {
     return result;
   }
 
-  /** As {@link try}, for a caller who judges the result himself. */
-  async attempt<T>(name: string, work: () => Promise<T> | T): Promise<T | undefined> {
+  /** As {@link try}, for a caller who judges the result himself. @param hint - where the error has none */
+  async attempt<T>(name: string, work: () => Promise<T> | T, hint?: string): Promise<T | undefined> {
     try {
       return await work();
     } catch (error) {
       const known = error instanceof HoldfastError ? error : undefined;
-      this.fail(name, known?.code ?? "bug", messageOf(error), known?.hints[0]);
+      this.fail(name, known?.code ?? "bug", messageOf(error), known?.hints[0] ?? hint);
       return undefined;
     }
   }

@@ -3,21 +3,22 @@ import { stat } from "node:fs/promises";
 
 import type { Config } from "../../config/config.ts";
 import { parseRecipients } from "../../pipeline/age-keys.ts";
-import { configuredSigner, requireIdentities, requireSigner, trustedSigners } from "../context.ts";
+import { configuredSigner, requireIdentities, trustedSigners } from "../context.ts";
 import { Area } from "./doctor-area.ts";
+import { checkSigner, checkTrusted } from "./doctor-signers.ts";
 
-export async function checkKeys(config: Config): Promise<Area> {
+export async function checkKeys(config: Config, now = new Date()): Promise<Area> {
   const area = new Area("keys");
   const restores = config.identityFile !== undefined;
   const backsUp = config.signingKeyFile !== undefined || !restores;
   if (backsUp || config.recipients.length > 0) await checkRecipients(area, config);
   else area.add("recipients", "skip", "none: this host only restores");
-  const signer = backsUp ? await area.try("signing key", () => requireSigner(config), ({ id }) => `ed25519 ${id}`) : await configuredSigner(config);
+  const signer = backsUp ? await checkSigner(area, config, now) : await configuredSigner(config);
   if (!backsUp) area.add("signing key", "skip", "none: this host only restores");
   await checkSecrecy(area, "signing key", config.signingKeyFile, "forge backups");
   const trusted = await area.attempt("trusted signers", () => trustedSigners(config));
   if (trusted?.length === 0) area.fail("trusted signers", "configuration", "none: no backup can be trusted, listed or restored", "Set HOLDFAST_TRUSTED_SIGNERS to the public signing key, as PEM or the name of its file.");
-  else if (trusted) area.add("trusted signers", "ok", trusted.map(({ id }) => id).join(", "));
+  else if (trusted) checkTrusted(area, trusted, now, signer !== undefined);
   await checkIdentity(area, config, signer !== undefined);
   return area;
 }

@@ -1,4 +1,4 @@
-/** Everything a backup or a restore would need, tried one by one; nothing is assumed that can be done. */
+/** Everything a backup, a restore or a rollback would need, tried one by one; nothing is assumed that can be done. */
 import { findRepository, openRepository } from "../../catalog/repository.ts";
 import type { RepositoryConfig } from "../../config/config.ts";
 import { errorTable } from "../../errors.ts";
@@ -9,6 +9,7 @@ import type { Context } from "../context.ts";
 import { Area, type DoctorCheck } from "./doctor-area.ts";
 import { checkDatabase } from "./doctor-database.ts";
 import { checkKeys } from "./doctor-keys.ts";
+import { checkRollback } from "./doctor-rollback.ts";
 import { openConfiguredStore, openStoreOf } from "../open-configured-store.ts";
 
 export type { DoctorCheck, Outcome } from "./doctor-area.ts";
@@ -27,7 +28,8 @@ export async function diagnose(context: Context): Promise<Diagnosis> {
   const repository = await checkRepository(context, databases.reduce((sum, { bytes }) => sum + bytes, 0));
   const copies: Area[] = [];
   for (const [name, settings] of config.copies ?? []) copies.push(await checkCopy(context, name, settings));
-  const areas = [machine, ...databases.map(({ area }) => area), repository, ...copies, await checkKeys(config)];
+  const rollbacks = await Promise.all([...config.databases.values()].map((database) => checkRollback(context, database)));
+  const areas = [machine, ...databases.map(({ area }) => area), repository, ...copies, await checkKeys(config, context.clock.now()), ...rollbacks.filter((area) => area !== undefined)];
   const checks = areas.flatMap((area) => area.checks);
   const first = checks.find((check) => check.outcome === "fail");
   return { checks, exitCode: first === undefined ? 0 : errorTable[first.code ?? "configuration"].exit };

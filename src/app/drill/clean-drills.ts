@@ -13,6 +13,7 @@ import { messageOf } from "../../errors.ts";
 import { configuredSigner, type Context, databaseNamed, type Workplace } from "../context.ts";
 import { tellVerdict } from "./conclude-drill.ts";
 import { configuredProviders } from "./configured-providers.ts";
+import { guardOf } from "../guard.ts";
 import { openFor, recordedIfFailed } from "../record.ts";
 import { removeRehearsals } from "../rehearsal/clean-rehearsals.ts";
 
@@ -67,7 +68,7 @@ async function settleVerdicts(context: Context, workplace: Workplace, database: 
   for (const { begun, running } of drills.reverse()) {
     if (begun === undefined || running) continue;
     try {
-      const { sha256, evidence } = await publishEvidence(workplace.repository, killedDrill(context, workplace, database, { begun, stillThere }), { signer, clock, actor, render: renderReports });
+      const { sha256, evidence } = await publishEvidence(workplace.repository, killedDrill(context, workplace, database, { begun, stillThere }), { signer, clock, actor, guard: guardOf(context, workplace.repository), render: renderReports });
       await workplace.timeline.record({ action: "drill restore", subject: { database: database.name, drill: begun.id, evidence: sha256, verdict: evidence.verdict }, outcome: "failed", code: "drill-unverified", message: evidence.summary, seconds: 0 });
       tellVerdict(context, { evidence, sha256 });
       settled.push(begun.id);

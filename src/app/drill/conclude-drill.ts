@@ -10,9 +10,11 @@ import { DrillStopped } from "../../drill/journal.ts";
 import { publishEvidence } from "../../drill/evidence/publish-evidence.ts";
 import { listDrills } from "../../drill/evidence/records.ts";
 import { renderReports } from "../../drill/report/reports.ts";
+import type { Scratch } from "../../drill/scratch/scratch.ts";
 import { correctiveActions, objective, objectiveCheck, retestOf, round, summarize } from "../../drill/verdict.ts";
 import { HoldfastError, messageOf } from "../../errors.ts";
 import type { Context } from "../context.ts";
+import { guardOf } from "../guard.ts";
 import { objectives, plannedChecks } from "./drill-checks.ts";
 import type { DrillRun, Performed } from "./run-drill.ts";
 
@@ -63,7 +65,7 @@ export async function concludeDrill(run: DrillRun, performed: Performed, signer:
       id: chosen.manifest.id, label: chosen.manifest.label, snapshotAt: chosen.manifest.snapshotAt, server: chosen.manifest.source.server, signer: chosen.manifest.signer,
       storedBytes: storedBytes(chosen.manifest), plainBytes: plainBytes ?? 0, databaseBytes: chosen.manifest.truth.database.bytes, manifestSha256: chosen.manifestSha256, chosen: chosen.how,
     },
-    method: performed.scratch === undefined ? null : { provider: performed.scratch.provider, description: performed.scratch.description, server: performed.scratch.server.facts.version, scratch: performed.scratch.name },
+    method: performed.scratch === undefined ? null : { provider: drillKind(performed.scratch), description: performed.scratch.description, server: performed.scratch.server.facts.version, scratch: performed.scratch.name },
     verdict,
     summary: summarize(verdict, journal.checks, { backup: chosen.manifest, database: database.name, seconds }),
     checks: journal.checks,
@@ -76,7 +78,7 @@ export async function concludeDrill(run: DrillRun, performed: Performed, signer:
     retestOf: retestOf(past),
     history: past.slice(-mostHistory).map(({ id, startedAt, verdict: result, rto: { seconds: rtoSeconds }, backup }) => ({ id, startedAt, verdict: result, rtoSeconds, plainBytes: backup?.plainBytes ?? null })),
   };
-  const published = await publishEvidence(workplace.repository, { ...draft, forecast: predict([...past, draft], drill, finished) }, { signer, clock: context.clock, actor: context.actor, render: renderReports });
+  const published = await publishEvidence(workplace.repository, { ...draft, forecast: predict([...past, draft], drill, finished) }, { signer, clock: context.clock, actor: context.actor, guard: guardOf(context, workplace.repository), render: renderReports });
   tellVerdict(context, published);
   return { ...published, folder: folderOf(workplace.repository, draft) };
 }
@@ -103,6 +105,11 @@ function closeJournal({ database, journal }: DrillRun, { ended, left, scratch }:
   }
   const removed: Pick<DrillCheck, "outcome" | "detail"> = left.length > 0 ? { outcome: "fail", detail: `still there: ${left.join(", ")}` } : scratch === undefined ? { outcome: "left-out", detail: "no scratch was made" } : { outcome: "pass", detail: `nothing of ${scratch.name} is left` };
   journal.add({ id: "removed", title: "The scratch is gone, with everything in it", ...removed, compared: null, seconds: 0 });
+}
+
+function drillKind({ provider }: Scratch): NonNullable<EvidenceDraft["method"]>["provider"] {
+  if (provider === "kubernetes") throw new TypeError("a drill has no scratch in a cluster");
+  return provider;
 }
 
 function removal({ scratch, left }: Performed): string {

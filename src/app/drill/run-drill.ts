@@ -17,7 +17,7 @@ import { type Context, databaseNamed, requireSigner, type Workplace } from "../c
 import { checkCopy, essentials, requireSomethingToCompare } from "./drill-checks.ts";
 import { fetchAndOpen, restoreIntoScratch } from "./drill-restore.ts";
 import { provisionFor, removed, removeRemains } from "./drill-scratch.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 
 export interface DrillOptions {
   readonly database?: string | undefined;
@@ -67,29 +67,24 @@ export async function runDrill(context: Context, options: DrillOptions): Promise
   const { reporter } = context;
   const database = databaseNamed(context.config, options.database);
   const action = { action: "drill restore", subject: { database: database.name }, reason: options.reason };
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, async (subject) => {
-      const signer = await requireSigner(context.config);
-      const providers = options.providers ?? configuredProviders(context, database);
-      await settleDrills(context, workplace, database, providers, signer);
-      reporter.emit({ type: "plan", steps });
-      const chosen = await runStep(reporter, "choose", () => chooseForDrill(context, workplace.repository, database.name, options.choice), ({ manifest, how }) => `${manifest?.id ?? "not trusted"}, ${how}`);
-      if (chosen.manifest) requireSomethingToCompare(chosen.manifest, database);
-      const begun = await begin(context, workplace, database, chosen);
-      Object.assign(subject, { drill: begun.id, backup: chosen.manifest?.id });
-      const run: DrillRun = { context, workplace, database, begun, chosen, journal: new DrillJournal(reporter) };
-      const performed = await perform(run, providers);
-      const result = await runStep(reporter, "sign", () => concludeDrill(run, performed, signer, options.reason), ({ evidence }) => evidence.verdict);
-      Object.assign(subject, { evidence: result.sha256, verdict: result.evidence.verdict });
-      const error = performed.ended?.error;
-      if (error !== undefined && !(error instanceof DrillStopped)) throw cancellationSaying(error, `the drill ${begun.id} could not verify, and ${performed.left.length === 0 ? "nothing of it is left but its evidence" : `still there is ${performed.left.join(", ")}`}`);
-      requirePass(result);
-      return result;
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, async (workplace, subject) => {
+    const signer = await requireSigner(context.config, "drill");
+    const providers = options.providers ?? configuredProviders(context, database);
+    await settleDrills(context, workplace, database, providers, signer);
+    reporter.emit({ type: "plan", steps });
+    const chosen = await runStep(reporter, "choose", () => chooseForDrill(context, workplace.repository, database.name, options.choice), ({ manifest, how }) => `${manifest?.id ?? "not trusted"}, ${how}`);
+    if (chosen.manifest) requireSomethingToCompare(chosen.manifest, database);
+    const begun = await begin(context, workplace, database, chosen);
+    Object.assign(subject, { drill: begun.id, backup: chosen.manifest?.id });
+    const run: DrillRun = { context, workplace, database, begun, chosen, journal: new DrillJournal(reporter) };
+    const performed = await perform(run, providers);
+    const result = await runStep(reporter, "sign", () => concludeDrill(run, performed, signer, options.reason), ({ evidence }) => evidence.verdict);
+    Object.assign(subject, { evidence: result.sha256, verdict: result.evidence.verdict });
+    const error = performed.ended?.error;
+    if (error !== undefined && !(error instanceof DrillStopped)) throw cancellationSaying(error, `the drill ${begun.id} could not verify, and ${performed.left.length === 0 ? "nothing of it is left but its evidence" : `still there is ${performed.left.join(", ")}`}`);
+    requirePass(result);
+    return result;
+  });
 }
 
 /** Everything between the choice and the verdict. Never rejects: a drill that cannot go on is a finding. */

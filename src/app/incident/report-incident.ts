@@ -6,7 +6,7 @@ import type { Incident } from "../../rollback/incident/incident.ts";
 import { renderPostMortem } from "../../rollback/incident/report.ts";
 import { redact } from "../../process/redact.ts";
 import type { Context } from "../context.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { findIncident, type IncidentName, subjectOf } from "./find-incident.ts";
 
 export interface ReportOptions {
@@ -25,18 +25,13 @@ export interface IncidentReport {
 /** @throws HoldfastError `not-found`, `usage`, `refused` if the file is there already, `configuration` if it cannot be written */
 export async function reportIncident(context: Context, { incident: name, database, out }: ReportOptions): Promise<IncidentReport> {
   const action = { action: "incident report", subject: subjectOf(name, database) };
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, async (subject) => {
-      const incident = await findIncident(context, workplace.repository, name, database);
-      Object.assign(subject, { incident: incident.id, database: incident.database });
-      const text = redact(renderPostMortem(incident));
-      if (out !== undefined) await writeNew(out, text);
-      return { incident, text };
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, async (workplace, subject) => {
+    const incident = await findIncident(context, workplace.repository, name, database);
+    Object.assign(subject, { incident: incident.id, database: incident.database });
+    const text = redact(renderPostMortem(incident));
+    if (out !== undefined) await writeNew(out, text);
+    return { incident, text };
+  });
 }
 
 /** People have written into the one that is there. */

@@ -3,7 +3,7 @@ import { HoldfastError } from "../../errors.ts";
 import { appendIncident, type Incident, type IncidentNote } from "../../rollback/incident/incident.ts";
 import { limits } from "../../rollback/incident/texts.ts";
 import { type Context, requireSigner } from "../context.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { findIncident, type IncidentName, subjectOf } from "./find-incident.ts";
 
 export interface NoteOptions {
@@ -35,19 +35,14 @@ type Said = Extract<IncidentNote, { kind: "note" | "closed" }> extends infer T ?
 
 async function append(context: Context, action: string, incident: IncidentName, database: string | undefined, reason: string, said: Said): Promise<Incident> {
   const deed = { action, subject: subjectOf(incident, database), reason };
-  const workplace = await openFor(context, deed);
-  try {
-    return await recorded(context, workplace, deed, async (subject) => {
-      const now = context.clock.now();
-      const signer = await requireSigner(context.config, now);
-      const { id, database: owner } = await findIncident(context, workplace.repository, incident, database);
-      Object.assign(subject, { incident: id, database: owner });
-      const { user, host, operator } = context.actor;
-      return await appendIncident(workplace.repository, signer, id, { ...said, at: now.toISOString(), by: { user, host, operator } });
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, deed, async (workplace, subject) => {
+    const now = context.clock.now();
+    const signer = await requireSigner(context.config, "incident", now);
+    const { id, database: owner } = await findIncident(context, workplace.repository, incident, database);
+    Object.assign(subject, { incident: id, database: owner });
+    const { user, host, operator } = context.actor;
+    return await appendIncident(workplace.repository, signer, id, { ...said, at: now.toISOString(), by: { user, host, operator } });
+  });
 }
 
 /** What a program says is cut; a person is asked to say it in fewer words. */

@@ -9,7 +9,7 @@ import { runStep } from "../../ports.ts";
 import { type Context, requireIdentities, type Workplace } from "../context.ts";
 import { type Identity, keyAccess, type KeyAccess, namedIdentities } from "./key-access.ts";
 import { throwFailures } from "./key-failures.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { repositoryDatabases } from "../repository/repository-databases.ts";
 
 export interface KeyCheckOptions {
@@ -46,27 +46,22 @@ export interface KeyVerdict {
  */
 export async function checkBackupKeys(context: Context, options: KeyCheckOptions): Promise<KeyVerdict[]> {
   const action = { action: "keys check", subject: { ...(options.database !== undefined && { database: options.database }) } };
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, async (subject) => {
-      const identities = await namedIdentities(await requireIdentities(context.config));
-      const databases = await repositoryDatabases(workplace.repository, options.database);
-      context.reporter.emit({ type: "plan", steps: databases.map((name) => ({ id: name, title: `check the keys of ${name}` })) });
-      const known = await madeBackups(context, workplace);
-      const verdicts: KeyVerdict[] = [];
-      for (const name of databases) {
-        verdicts.push(...(await runStep(context.reporter, name, () => checkDatabase(context, workplace.repository, name, identities, options, known), (all) => `${all.length} backups`)));
-      }
-      if (verdicts.length === 0) throw new HoldfastError("not-found", `no backup in ${workplace.repository.store.url}, so no key was checked`, { hints: ["Make one with `holdfast backup`."] });
-      subject["backups"] = String(verdicts.length);
-      subject["failed"] = String(verdicts.filter(({ ok }) => !ok).length);
-      for (const { id, warnings } of verdicts) for (const message of warnings) context.reporter.emit({ type: "note", level: "warn", message: `${id}: ${message}` });
-      throwFailures(verdicts, "failed the check of their keys");
-      return verdicts;
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, async (workplace, subject) => {
+    const identities = await namedIdentities(await requireIdentities(context.config));
+    const databases = await repositoryDatabases(workplace.repository, options.database);
+    context.reporter.emit({ type: "plan", steps: databases.map((name) => ({ id: name, title: `check the keys of ${name}` })) });
+    const known = await madeBackups(context, workplace);
+    const verdicts: KeyVerdict[] = [];
+    for (const name of databases) {
+      verdicts.push(...(await runStep(context.reporter, name, () => checkDatabase(context, workplace.repository, name, identities, options, known), (all) => `${all.length} backups`)));
+    }
+    if (verdicts.length === 0) throw new HoldfastError("not-found", `no backup in ${workplace.repository.store.url}, so no key was checked`, { hints: ["Make one with `holdfast backup`."] });
+    subject["backups"] = String(verdicts.length);
+    subject["failed"] = String(verdicts.filter(({ ok }) => !ok).length);
+    for (const { id, warnings } of verdicts) for (const message of warnings) context.reporter.emit({ type: "note", level: "warn", message: `${id}: ${message}` });
+    throwFailures(verdicts, "failed the check of their keys");
+    return verdicts;
+  });
 }
 
 /** How many keys are fetched at once. */

@@ -84,7 +84,7 @@ export async function rewrapKeys(context: Context, options: RewrapOptions): Prom
   const workplace = await openFor(context, action);
   const work = async (told: Record<string, string | undefined>): Promise<RewrapResult> => {
     const identities = await namedIdentities(await requireIdentities(context.config));
-    const signer = await requireSigner(context.config, context.clock.now());
+    const signer = await requireSigner(context.config, "rewrap", context.clock.now());
     const result = await rewrapAll({ context, workplace, change, options, identities, signer }, told);
     throwFailures(result.backups, options.dryRun ? "cannot be rewrapped" : "were not rewrapped");
     return result;

@@ -15,7 +15,7 @@ import { runStep, type Step } from "../../ports.ts";
 import { isVersionedStore } from "../../store/object-versions.ts";
 import { type Context, requireIdentities, requireSigner, type Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
 import { refuseToShred } from "./shred-refusals.ts";
 import { proveShredded } from "./shred-proof.ts";
 
@@ -52,27 +52,22 @@ export async function shredBackup(context: Context, options: ShredOptions): Prom
   const database = databaseOfId(options.id);
   if (database === undefined) throw new HoldfastError("usage", `${JSON.stringify(options.id)} is not the id of a backup`, { hints: ["`holdfast backup list` shows the ids that there are."] });
   const action = { action: "backup shred", subject: { database, backup: options.id }, reason: options.reason };
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, async (subject) => {
-      const { clock } = context;
-      const signer = await requireSigner(context.config, clock.now());
-      const identities = context.config.identityFile === undefined ? [] : await requireIdentities(context.config);
-      // Those of a prune: neither a backup nor a rewrap nor a new hold may come in between.
-      const locks: Lock[] = [];
-      try {
-        for (const name of ["backup", "prune"]) locks.push(await lockDatabase(context, workplace.repository, database, name, { action: "backup shred", waitMs: options.lockWaitMs }));
-        const assertHeld = async (): Promise<void> => { for (const lock of locks) await lock.assertHeld(); };
-        const result = await shred({ context, workplace, options, database, signer, identities }, assertHeld);
-        subject["destroyed"] = String(result.destroyed);
-        return result;
-      } finally {
-        for (const lock of locks) await lock.release();
-      }
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, async (workplace, subject) => {
+    const { clock } = context;
+    const signer = await requireSigner(context.config, "shred", clock.now());
+    const identities = context.config.identityFile === undefined ? [] : await requireIdentities(context.config);
+    // Those of a prune: neither a backup nor a rewrap nor a new hold may come in between.
+    const locks: Lock[] = [];
+    try {
+      for (const name of ["backup", "prune"]) locks.push(await lockDatabase(context, workplace.repository, database, name, { action: "backup shred", waitMs: options.lockWaitMs }));
+      const assertHeld = async (): Promise<void> => { for (const lock of locks) await lock.assertHeld(); };
+      const result = await shred({ context, workplace, options, database, signer, identities }, assertHeld);
+      subject["destroyed"] = String(result.destroyed);
+      return result;
+    } finally {
+      for (const lock of locks) await lock.release();
+    }
+  });
 }
 
 interface Work {

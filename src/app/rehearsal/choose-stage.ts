@@ -1,12 +1,12 @@
 /** The place in which the release of a checkpoint is brought up, by the platform that it was recorded on. */
 import type { DatabaseConfig } from "../../config/config.ts";
 import type { Ownership, ScratchProvider } from "../../drill/scratch/scratch.ts";
-import { HoldfastError } from "../../errors.ts";
 import type { Checkpoint } from "../../rollback/checkpoint/checkpoint.ts";
 import type { Context } from "../context.ts";
 import { composeStage } from "./compose-stage.ts";
 import { requireRollbackSettings } from "../rollback/configured-platform.ts";
 import { databaseStage } from "./database-stage.ts";
+import { kubernetesStage } from "./kubernetes-stage.ts";
 import type { RehearsalStage } from "./rehearsal-stage.ts";
 
 /**
@@ -16,8 +16,6 @@ import type { RehearsalStage } from "./rehearsal-stage.ts";
 export async function chooseStage(context: Context, database: DatabaseConfig, checkpoint: Checkpoint, owner: Ownership, providers: readonly ScratchProvider[]): Promise<RehearsalStage> {
   const { platform } = checkpoint.state;
   if (platform === "none") return databaseStage(context, database, owner.drill, providers);
-  if (platform === "compose") return composeStage(context, database, requireRollbackSettings(database), checkpoint, owner);
-  throw new HoldfastError("configuration", `checkpoint ${checkpoint.id} is of a release on ${platform}, and rehearsals on ${platform} cannot be run yet`, {
-    hints: ["Prove its backup with `holdfast drill restore` until then."],
-  });
+  const options = { context, database, settings: requireRollbackSettings(database), checkpoint, rehearsal: owner.drill };
+  return platform === "compose" ? composeStage(options, owner) : kubernetesStage(options, owner);
 }

@@ -25,7 +25,8 @@ import { configuredProviders } from "../drill/configured-providers.ts";
 import { checkContent, contentChecks, essentials } from "../drill/drill-checks.ts";
 import { fetchAndOpen, restoreIntoScratch } from "../drill/drill-restore.ts";
 import { provisionFor, removed, removeRemains } from "../drill/drill-scratch.ts";
-import { openFor, recorded } from "../record.ts";
+import { guardOf } from "../guard.ts";
+import { inWorkplace } from "../record.ts";
 import { chooseStage } from "./choose-stage.ts";
 import type { RehearsalStage } from "./rehearsal-stage.ts";
 
@@ -90,32 +91,27 @@ export async function rehearseRollback(context: Context, options: RehearseOption
   const { reporter, clock, ids, actor } = context;
   const database = databaseNamed(context.config, options.database);
   const action = { action: "rollback rehearse", subject: { database: database.name }, reason: options.reason };
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, async (subject) => {
-      const signer = await requireSigner(context.config);
-      reporter.emit({ type: "plan", steps });
-      const { checkpoint, sha256: checkpointSha256 } = await runStep(reporter, "choose", () => chooseCheckpoint(context, workplace.repository, database.name, options.to), ({ id }) => id);
-      Object.assign(subject, { checkpoint: checkpoint.id, backup: checkpoint.backup.id });
-      const startedAt = clock.now();
-      const id = recordId("rehearsal", database.name, startedAt, ids.suffix());
-      const expires = new Date(startedAt.getTime() + database.drill.ttlMs);
-      const providers = options.providers ?? configuredProviders(context, database);
-      const stage = await chooseStage(context, database, checkpoint, { drill: id, user: actor.user, host: actor.host, pid: process.pid, expires }, providers);
-      await settleDrills(context, workplace, database, providers, signer);
-      Object.assign(subject, { rehearsal: id });
-      const rehearsal: Rehearsal = { context, workplace, database, id, startedAt, checkpoint, checkpointSha256, stage, journal: new DrillJournal(reporter) };
-      const performed = await perform(rehearsal);
-      const result = await runStep(reporter, "sign", () => conclude(rehearsal, performed, signer, options.reason), ({ evidence }) => evidence.verdict);
-      Object.assign(subject, { evidence: result.sha256, verdict: result.evidence.verdict });
-      const error = performed.ended?.error;
-      if (error !== undefined && !(error instanceof DrillStopped)) throw cancellationSaying(error, `the rehearsal ${id} could not verify, and ${performed.left.length === 0 ? "nothing of it is left but its evidence" : `still there is ${performed.left.join(", ")}`}`);
-      requirePass(result);
-      return result;
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, async (workplace, subject) => {
+    const signer = await requireSigner(context.config, "rehearsal");
+    reporter.emit({ type: "plan", steps });
+    const { checkpoint, sha256: checkpointSha256 } = await runStep(reporter, "choose", () => chooseCheckpoint(context, workplace.repository, database.name, options.to), ({ id }) => id);
+    Object.assign(subject, { checkpoint: checkpoint.id, backup: checkpoint.backup.id });
+    const startedAt = clock.now();
+    const id = recordId("rehearsal", database.name, startedAt, ids.suffix());
+    const expires = new Date(startedAt.getTime() + database.drill.ttlMs);
+    const providers = options.providers ?? configuredProviders(context, database);
+    const stage = await chooseStage(context, database, checkpoint, { drill: id, user: actor.user, host: actor.host, pid: process.pid, expires }, providers);
+    await settleDrills(context, workplace, database, providers, signer);
+    Object.assign(subject, { rehearsal: id });
+    const rehearsal: Rehearsal = { context, workplace, database, id, startedAt, checkpoint, checkpointSha256, stage, journal: new DrillJournal(reporter) };
+    const performed = await perform(rehearsal);
+    const result = await runStep(reporter, "sign", () => conclude(rehearsal, performed, signer, options.reason), ({ evidence }) => evidence.verdict);
+    Object.assign(subject, { evidence: result.sha256, verdict: result.evidence.verdict });
+    const error = performed.ended?.error;
+    if (error !== undefined && !(error instanceof DrillStopped)) throw cancellationSaying(error, `the rehearsal ${id} could not verify, and ${performed.left.length === 0 ? "nothing of it is left but its evidence" : `still there is ${performed.left.join(", ")}`}`);
+    requirePass(result);
+    return result;
+  });
 }
 
 async function chooseCheckpoint({ reporter }: Context, repository: Repository, database: string, to: string | undefined): Promise<{ readonly id: string; readonly checkpoint: Checkpoint; readonly sha256: string }> {
@@ -198,7 +194,7 @@ async function conclude(rehearsal: Rehearsal, { left, ended }: Performed, signer
     finishedAt: context.clock.now().toISOString(),
     performedBy: { user: context.actor.user, host: context.actor.host, operator: context.actor.operator, holdfast: context.version },
   };
-  const { evidence, sha256 } = await publishRehearsal(workplace.repository, draft, { signer, clock: context.clock, actor: context.actor });
+  const { evidence, sha256 } = await publishRehearsal(workplace.repository, draft, { signer, clock: context.clock, actor: context.actor, guard: guardOf(context, workplace.repository) });
   return { evidence, sha256, key: rehearsalKey(database.name, id) };
 }
 

@@ -7,10 +7,10 @@ import type { Workplace } from "../context.ts";
 import type { Finding } from "./findings.ts";
 
 /**
- * A backup that retention has let go, or that was shredded, is no damage: its checkpoint still knows the images.
+ * A backup that retention has let go, that was shredded, or never brought to a copy, is no damage: its checkpoint still knows the images.
  * @param published - ids of those that the timeline says were published
  */
-export async function checkCheckpoints({ repository }: Workplace, database: string, published: readonly string[], now: Date): Promise<Finding[]> {
+export async function checkCheckpoints({ repository }: Workplace, database: string, published: readonly string[], now: Date): Promise<{ readonly checkpoints: number; readonly findings: readonly Finding[] }> {
   const [entries, deployed] = await Promise.all([listCheckpoints(repository, database), listDeployed(repository, database)]);
   const findings: Finding[] = [];
   for (const { id, problem } of entries) if (problem) findings.push({ kind: "checkpoint", severity: "damage", key: checkpointKey(database, id), database, detail: problem.message });
@@ -23,8 +23,10 @@ export async function checkCheckpoints({ repository }: Workplace, database: stri
     if (checkpoint === undefined) continue;
     const { state, detail } = await boundBackup(repository, checkpoint);
     if (state === "there") continue;
-    const severity = state === "changed" || (state === "gone" && needed.has(id)) ? "damage" : "note";
+    // Which backups are brought to a copy is chosen: there a missing one says nothing.
+    const isLost = state === "gone" && needed.has(id) && repository.copyOf === undefined;
+    const severity = state === "changed" || isLost ? "damage" : "note";
     findings.push({ kind: "checkpoint-backup", severity, key: checkpointKey(database, id), database, backup: checkpoint.backup.id, detail: `it goes back to a backup that is ${state}: ${detail}` });
   }
-  return findings;
+  return { checkpoints: entries.length, findings };
 }

@@ -5,11 +5,11 @@ import { type Inventory, takeInventory } from "../../catalog/inventory.ts";
 import { HoldfastError, throwIfCancelled } from "../../errors.ts";
 import { runStep, type Step } from "../../ports.ts";
 import { findDeadLocks, findStaleProbes, findStaleUploads, findUnpublished, type History, type Patience } from "./check-garbage.ts";
-import { checkCheckpoints } from "./check-checkpoints.ts";
-import { checkDrills, checkRehearsals, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
+import { findHidden } from "./check-hidden.ts";
+import { checkOtherRecords } from "./check-other-records.ts";
+import { checkDrills, checkTimeline, readHistory, type RecordedHistory } from "./check-history.ts";
 import { IndexCheck } from "./check-index.ts";
 import { checkPublished, type PublishedFolder } from "./check-published.ts";
-import { checkRecords } from "./check-records.ts";
 import type { Context, Workplace } from "../context.ts";
 import type { CheckLevel, CheckReport, Finding, Severity } from "./findings.ts";
 import { openFor, recorded } from "../record.ts";
@@ -29,7 +29,7 @@ const atOnce = 16;
 
 const steps: readonly Step[] = [
   { id: "inventory", title: "list the repository" },
-  { id: "history", title: "check timeline, drills, checkpoints and incidents" },
+  { id: "history", title: "check timeline, drills and all other records" },
   { id: "backups", title: "check backups" },
   { id: "garbage", title: "look for leftovers" },
 ];
@@ -109,13 +109,13 @@ interface CheckedHistory {
 async function checkHistory(workplace: Workplace, inventory: Inventory, { database }: CheckOptions, now: Date): Promise<CheckedHistory> {
   const timeline = database === undefined ? await checkTimeline(workplace) : undefined;
   const recordedHistory = await readHistory(workplace);
-  const databases = database === undefined ? new Set([...inventory.databases.keys(), ...recordedHistory.drills.keys(), ...recordedHistory.rehearsals.keys(), ...recordedHistory.checkpoints.keys()]) : [database];
+  const databases = database === undefined ? new Set([...inventory.databases.keys(), ...recordedHistory.databases]) : [database];
   const findings = [...(timeline?.findings ?? [])];
   let drills = 0;
   for (const name of databases) {
     const checked = await checkDrills(workplace, name, recordedHistory);
     drills += checked.drills;
-    findings.push(...checked.findings, ...(await checkCheckpoints(workplace, name, recordedHistory.checkpoints.get(name) ?? [], now)), ...(await checkRehearsals(workplace, name, recordedHistory)), ...(await checkRecords(workplace.repository, name)));
+    findings.push(...checked.findings, ...(await checkOtherRecords(workplace, name, recordedHistory, now)).findings);
   }
   return { recorded: recordedHistory, entries: timeline?.report.entries ?? null, drills, findings };
 }
@@ -154,10 +154,11 @@ async function checkBackups({ reporter, signal }: Context, { repository }: Workp
   return { folders, parts, findings };
 }
 
-async function findGarbage({ repository: { store } }: Workplace, inventory: Inventory, history: History, patience: Patience, only: string | undefined): Promise<Finding[]> {
+async function findGarbage({ repository }: Workplace, inventory: Inventory, history: History, patience: Patience, only: string | undefined): Promise<Finding[]> {
+  const { store } = repository;
   const findings = [...findStaleProbes(inventory, patience), ...(await findStaleUploads(store, only, patience))];
   for (const [database, found] of inventory.databases) {
-    findings.push(...(await findUnpublished(store, database, found, history, patience)), ...(await findDeadLocks(store, database, found, patience)));
+    findings.push(...(await findUnpublished(store, database, found, history, patience)), ...(await findDeadLocks(store, database, found, patience)), ...(await findHidden(repository, database, history, patience)));
   }
   return findings;
 }

@@ -1,4 +1,4 @@
-/** The story of a copy: what another place lacks of the repository's backups is brought there as it is, without opening it, and proved by its hash on the way. */
+/** The story of a copy: what another place lacks of the repository's backups and records is brought there as it is, without opening it, and proved on the way. */
 import { keepTimeline } from "../../audit/escrow.ts";
 import { copyBackup, isCopied, type Sizes, sizesBelow } from "../../catalog/copy.ts";
 import { openCopyPlace, originOf } from "../../catalog/copy-place.ts";
@@ -13,7 +13,8 @@ import { cancellationSaying, patienceAfter } from "../cancellation.ts";
 import type { Context, Workplace } from "../context.ts";
 import { lockDatabase } from "../lock-database.ts";
 import { openStoreOf } from "../open-configured-store.ts";
-import { openFor, recorded } from "../record.ts";
+import { inWorkplace } from "../record.ts";
+import { type LackingRecords, RecordCopy, type RecordCounts } from "./copy-records.ts";
 import { together } from "../together.ts";
 import { repositoryNamed } from "../which-repository.ts";
 
@@ -26,7 +27,7 @@ export interface CopyRepositoryOptions {
   /** By default every database that the repository holds. */
   readonly database?: string | undefined;
   readonly choice: CopyChoice;
-  /** Read every copied part back whole, also those that were there before. */
+  /** Read every copied part back whole, also those that were there before, and every record. */
   readonly verify: boolean;
   /** Backups under way at once. */
   readonly concurrency?: number | undefined;
@@ -42,9 +43,17 @@ export interface CopyResult {
   readonly unchanged: number;
   /** Bytes of parts that were sent. */
   readonly bytes: number;
+  /** Of each kind of records: holds, checkpoints, drills… */
+  readonly records: RecordCounts;
   /** Entries of the timeline that were brought. */
   readonly timelineEntries: number;
   readonly seconds: number;
+}
+
+/** What the destination lacks of a database. */
+interface Lacking {
+  readonly errands: readonly Errand[];
+  readonly records: LackingRecords;
 }
 
 /** A backup that the destination lacks something of. */
@@ -54,23 +63,22 @@ interface Errand {
 }
 
 /**
- * Copies backups to another place, and the timeline with them.
- * @throws HoldfastError `integrity` naming each backup that the source does not hold as it was signed (the others are copied); `refused` for a
+ * Copies backups to another place, and with them what is known about them: holds, checkpoints, evidence, incidents, the timeline.
+ * @throws HoldfastError `integrity` naming each backup and record that the source does not hold as it was signed, or the destination otherwise (the others are copied); `refused` for a
  * destination that is the repository itself or another one; `lock-held`; what the stores throw
  */
 export async function copyRepository(context: Context, options: CopyRepositoryOptions): Promise<CopyResult> {
   const started = context.clock.now();
   const { name, settings } = repositoryNamed(context.config, options.to);
   const action = { action: "repository copy", subject: { ...(options.database !== undefined && { database: options.database }), target: name }, reason: options.reason };
-  const workplace = await openFor(context, action);
   try {
-    return await recorded(context, workplace, action, async (subject) => {
+    return await inWorkplace(context, action, async (workplace, subject) => {
       const store = await openStoreOf(settings);
       try {
         const destination = await openCopyPlace(workplace.repository, store, started);
         subject.target = destination.store.url;
         const run = new CopyRun(context, workplace, destination, options);
-        const copied = await run.backups();
+        const copied = await run.databases();
         const timelineEntries = await run.timeline();
         run.requireWhole();
         const seconds = (context.clock.now().getTime() - started.getTime()) / 1000;
@@ -81,8 +89,6 @@ export async function copyRepository(context: Context, options: CopyRepositoryOp
     });
   } catch (error) {
     throw cancellationSaying(error, "what was copied so far stays, and the next copy goes on from there");
-  } finally {
-    await workplace.close();
   }
 }
 
@@ -92,6 +98,7 @@ class CopyRun {
   readonly #destination: Repository;
   readonly #options: CopyRepositoryOptions;
   readonly #problems: HoldfastError[] = [];
+  readonly #records: RecordCopy;
   #unchanged = 0;
 
   constructor(context: Context, { repository }: Workplace, destination: Repository, options: CopyRepositoryOptions) {
@@ -99,16 +106,30 @@ class CopyRun {
     this.#source = repository;
     this.#destination = destination;
     this.#options = options;
+    const { to, verify } = options;
+    this.#records = new RecordCopy(repository, destination, {
+      to, verify,
+      now: context.clock.now(),
+      signal: context.signal,
+      note: (level, message) => { context.reporter.emit({ type: "note", level, message }); },
+      collecting: (work) => this.#collecting(work, undefined),
+    });
   }
 
-  async backups(): Promise<Pick<CopyResult, "copied" | "unchanged" | "bytes">> {
-    const errands = new Map<string, Errand[]>();
-    for (const database of await this.#databases()) errands.set(database, await this.#errandsOf(database));
-    const all = [...errands.values()].flat();
-    this.#context.reporter.emit({ type: "plan", steps: all.map(({ manifest, step }) => ({ id: step, title: `copy ${manifest.id} to ${this.#options.to}` })) });
+  async databases(): Promise<Pick<CopyResult, "copied" | "unchanged" | "bytes" | "records">> {
+    const lacking = new Map<string, Lacking>();
+    for (const database of await this.#databases()) lacking.set(database, { errands: await this.#errandsOf(database), records: await this.#records.lacking(database) });
+    this.#context.reporter.emit({ type: "plan", steps: [...lacking].flatMap(([database, { errands, records }]) => [
+      ...errands.map(({ manifest, step }) => ({ id: step, title: `copy ${manifest.id} to ${this.#options.to}` })),
+      ...(records.count > 0 ? [{ id: this.#recordsStep(database), title: `copy records of ${database} to ${this.#options.to}` }] : []),
+    ]) });
     const copied: { id: string; database: string; bytes: number }[] = [];
-    for (const [database, wanted] of errands) if (wanted.length > 0) copied.push(...(await this.#copyLocked(database, wanted)));
-    return { copied, unchanged: this.#unchanged, bytes: copied.reduce((sum, { bytes }) => sum + bytes, 0) };
+    for (const [database, wanted] of lacking) if (wanted.errands.length + wanted.records.count > 0) copied.push(...(await this.#copyLocked(database, wanted)));
+    return { copied, unchanged: this.#unchanged, bytes: copied.reduce((sum, { bytes }) => sum + bytes, 0), records: this.#records.counts };
+  }
+
+  #recordsStep(database: string): string {
+    return `copy ${this.#options.to} records of ${database}`;
   }
 
   /** A copy has a history of its own; that of its origin is kept beside it, and goes on with a copy of the copy. */
@@ -174,7 +195,7 @@ class CopyRun {
     });
   }
 
-  async #copyLocked(database: string, errands: readonly Errand[]): Promise<{ id: string; database: string; bytes: number }[]> {
+  async #copyLocked(database: string, { errands, records }: Lacking): Promise<{ id: string; database: string; bytes: number }[]> {
     const { signal, reporter } = this.#context;
     const patience = patienceAfter(signal);
     const { store } = this.#destination;
@@ -187,12 +208,14 @@ class CopyRun {
       const worker = async (until: AbortSignal): Promise<void> => {
         for (const errand of queue) {
           throwIfCancelled(until);
-          const sent = await this.#collecting(() => this.#copyOne(errand, lock, until), undefined);
+          const sent = await this.#collecting(() => this.#copyOne(errand, records, lock, until), undefined);
           if (sent?.changed === true) copied.push({ id: errand.manifest.id, database, bytes: sent.sent });
           else if (sent !== undefined) this.#unchanged += 1;
         }
       };
       await together(AbortSignal.any([signal, lock.lost]), Array.from({ length: this.#concurrency() }, () => worker));
+      // After the backups, which they name.
+      if (records.count > 0) await runStep(reporter, this.#recordsStep(database), () => this.#records.bring(records));
       return copied.sort((a, b) => a.id.localeCompare(b.id));
     } finally {
       await patience(lock.release());
@@ -204,7 +227,7 @@ class CopyRun {
     return this.#options.choice === "newer" ? 1 : (this.#options.concurrency ?? 2);
   }
 
-  #copyOne({ manifest, step }: Errand, lock: Lock, signal: AbortSignal): ReturnType<typeof copyBackup> {
+  #copyOne({ manifest, step }: Errand, records: LackingRecords, lock: Lock, signal: AbortSignal): ReturnType<typeof copyBackup> {
     const { reporter } = this.#context;
     const total = storedBytes(manifest);
     return runStep(
@@ -212,7 +235,11 @@ class CopyRun {
       step,
       () => {
         const onBytes = (bytes: number): void => { reporter.emit({ type: "progress", step, bytes, total }); };
-        return copyBackup(this.#source, this.#destination.store, manifest, { signal, verify: this.#options.verify, assertHeld: () => lock.assertHeld(), onBytes });
+        const beforePublishing = async (): Promise<void> => {
+          await this.#records.bringHold(records, manifest.id);
+          await lock.assertHeld();
+        };
+        return copyBackup(this.#source, this.#destination.store, manifest, { signal, verify: this.#options.verify, beforePublishing, onBytes });
       },
       (outcome) => (outcome === undefined ? "removed from the source meanwhile" : `${outcome.sent} bytes of ${total} bytes sent`),
     );

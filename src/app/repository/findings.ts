@@ -9,8 +9,8 @@ export type Severity = "damage" | "garbage" | "note";
 export type FindingKind =
   | "unsigned-manifest" | "changed-manifest" | "strangers-manifest" | "misplaced-manifest" | "invalid-manifest" | "lost-manifest"
   | "missing-part" | "wrong-size" | "wrong-hash" | "missing-key" | "wrong-key"
-  | "foreign-object" | "timeline" | "drill" | "checkpoint" | "checkpoint-backup" | "rehearsal" | "incident" | "journal"
-  | "unfinished-backup" | "orphaned-key" | "orphaned-signature" | "stale-upload" | "expired-lock" | "unreadable-lock" | "stale-probe" | "unusable-index"
+  | "foreign-object" | "timeline" | "drill" | "checkpoint" | "checkpoint-backup" | "hidden-backup" | "rehearsal" | "hold" | "incident" | "journal"
+  | "unfinished-backup" | "orphaned-key" | "orphaned-signature" | "stale-upload" | "expired-lock" | "unreadable-lock" | "stale-probe" | "unusable-index" | "hidden-versions"
   | "being-written" | "outdated-index" | "unproved";
 
 export interface Finding {

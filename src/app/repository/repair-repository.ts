@@ -8,6 +8,8 @@ import { acquireLock, type Lock } from "../../lock/lease.ts";
 import { findDeadLocks, findStaleProbes, judgeUnpublished, type History, type Patience } from "./check-garbage.ts";
 import type { Store, StoredObject } from "../../store/store.ts";
 import { configuredSigner, type Context, type Workplace } from "../context.ts";
+import { purgeHidden, purgeVersions } from "./check-hidden.ts";
+import { guardOf } from "../guard.ts";
 import type { Finding } from "./findings.ts";
 import { recorded } from "../record.ts";
 
@@ -48,8 +50,9 @@ async function repairOne(context: Context, workplace: Workplace, database: strin
   }
 }
 
-async function lockOf({ actor, clock, signal }: Context, { repository }: Workplace, key: string, waitMs: number): Promise<Lock> {
-  return acquireLock(repository.store, key, { action: "repository check", actor, clock, signal, waitMs });
+async function lockOf(context: Context, { repository }: Workplace, key: string, waitMs: number): Promise<Lock> {
+  const { actor, clock, signal } = context;
+  return acquireLock(repository.store, key, { action: "repository check", actor, clock, signal, waitMs, guard: guardOf(context, repository) });
 }
 
 async function repairFinding(context: Context, workplace: Workplace, finding: Finding, options: RepairOptions, lock: Lock | undefined): Promise<Finding> {
@@ -75,6 +78,8 @@ async function remove(context: Context, workplace: Workplace, finding: Finding, 
     case "orphaned-key":
     case "orphaned-signature":
       return removeFolder(workplace, finding, options, lock);
+    case "hidden-versions":
+      return purgeHidden(workplace.repository, finding.database ?? "", finding.backup ?? "", options.history, options.patience, async () => { await lock?.assertHeld(); });
     case "stale-upload":
       return abortStale(workplace, finding, options);
     case "expired-lock":
@@ -103,7 +108,10 @@ async function removeFolder({ repository: { store } }: Workplace, { key: folder,
     await lock?.assertHeld();
     await store.delete(folder + file);
   }
-  return (await filesOf(store, folder, database, backup)).size === 0 ? undefined : "the store still shows it after it was removed";
+  if ((await filesOf(store, folder, database, backup)).size > 0) return "the store still shows it after it was removed";
+  // What is locked stays, hidden, and is found as such.
+  await purgeVersions(store, database, backup);
+  return undefined;
 }
 
 async function filesOf(store: Store, folder: string, database: string, backup: string): Promise<Map<string, StoredObject>> {

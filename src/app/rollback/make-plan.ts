@@ -84,7 +84,7 @@ export async function makePlan(context: Context, workplace: Workplace, database:
     acceptIncompatible: options.acceptIncompatible ?? null,
     skipSafetyBackup,
     loss: await measurePlanLoss(context, server, manifest, way.strategy, present.ledgers),
-    stops: await estimateDowntime(context, workplace.repository, database.name, { strategy: way.strategy, now: present.state, safetyBackup: skipSafetyBackup === null }),
+    stops: await estimateDowntime(context, workplace.repository, database.name, { strategy: way.strategy, now: present.state, safetyBackup: skipSafetyBackup === null, maintenance: settings.maintenance !== undefined, rehearsal: found }),
     rehearsed,
     preflight: [...looked, ...findings],
     steps: [],

@@ -2,7 +2,7 @@
 import { listRollbacks, readRollback, type RollbackRecord } from "../../rollback/plan/records.ts";
 import { HoldfastError } from "../../errors.ts";
 import { type Context, databaseNamed, reachTarget, requireSigner, type Workplace } from "../context.ts";
-import { type Action, openFor, recorded } from "../record.ts";
+import { type Action, inWorkplace } from "../record.ts";
 import { carryOut, type Direction, type RollbackResult, underRollbackLock } from "./carry-out.ts";
 import { incidentPen } from "../incident/incident-pen.ts";
 
@@ -34,23 +34,18 @@ const lockPatienceMs = 20_000;
 async function goOn(context: Context, options: ResumeOptions, name: string, direction: Direction): Promise<RollbackResult> {
   const database = databaseNamed(context.config, options.database);
   const action: Action = { action: name, subject: { database: database.name, rollback: options.id }, reason: options.reason };
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, async (subject) => {
-      const signer = await requireSigner(context.config, context.clock.now());
-      const { server } = await reachTarget(context, database);
-      return underRollbackLock(context, workplace, database, server, async (held) => {
-        const { begun, planSha256 } = await unfinished(workplace, database.name, options.id);
-        subject["rollback"] = begun.id;
-        subject["release"] = begun.plan.to;
-        const record = incidentPen(held, workplace, begun.incident, signer);
-        await record.resumed(name);
-        return carryOut(held, workplace, { database, begun, planSha256, signer, record }, direction, options.reason);
-      }, lockPatienceMs);
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, async (workplace, subject) => {
+    const signer = await requireSigner(context.config, "rollback", context.clock.now());
+    const { server } = await reachTarget(context, database);
+    return underRollbackLock(context, workplace, database, server, async (held) => {
+      const { begun, planSha256 } = await unfinished(workplace, database.name, options.id);
+      subject["rollback"] = begun.id;
+      subject["release"] = begun.plan.to;
+      const record = incidentPen(held, workplace, begun.incident, signer);
+      await record.resumed(name);
+      return carryOut(held, workplace, { database, begun, planSha256, signer, record }, direction, options.reason);
+    }, lockPatienceMs);
+  });
 }
 
 async function unfinished(workplace: Workplace, database: string, id: string | undefined): Promise<Extract<RollbackRecord, { begun: object }>> {

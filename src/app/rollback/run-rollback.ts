@@ -5,7 +5,7 @@ import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import { publishBegun } from "../../rollback/plan/records.ts";
 import { shellWord } from "../../process/shell-word.ts";
 import { type Context, databaseNamed, reachDatabase, requireSigner } from "../context.ts";
-import { type Action, openFor, recorded } from "../record.ts";
+import { type Action, inWorkplace } from "../record.ts";
 import { type Carried, carryOut, type RollbackResult, underRollbackLock } from "./carry-out.ts";
 import { openIncidentOf } from "../incident/incident-pen.ts";
 import { makePlan, type PlanOptions } from "./make-plan.ts";
@@ -36,36 +36,31 @@ export async function runRollback(context: Context, options: RollbackOptions): P
   const { plan: agreed, database: named = agreed?.database } = options;
   const database = databaseNamed(context.config, named);
   const action: Action = { action: "rollback", subject: { database: database.name, release: options.to ?? agreed?.to }, reason: options.reason };
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, async (subject) => {
-      const signer = await requireSigner(context.config, context.clock.now());
-      const server = await reachDatabase(context, database);
-      return underRollbackLock(context, workplace, database, server, async (held) => {
-        const plan = await makePlan(held, workplace, database, agreed === undefined ? options : asAgreed(options, agreed));
-        if (agreed !== undefined) requireSamePlan(agreed, plan);
-        subject["release"] = plan.to;
-        subject["checkpoint"] = plan.checkpoint.id;
-        subject["strategy"] = plan.strategy;
-        await requireGoAhead(plan, options);
-        const started = context.clock.now();
-        const id = recordId("rollback", database.name, started, context.ids.suffix());
-        subject["rollback"] = id;
-        const record = await openIncidentOf(held, workplace, database, { title: options.reason ?? `rollback of ${database.name} to ${plan.to}`, rollback: id, plan }, signer);
-        const { actor, version } = context;
-        const begun = {
-          format: 1, kind: "holdfast-rollback", id, database: database.name, startedAt: started.toISOString(),
-          by: { user: actor.user, host: actor.host, operator: actor.operator, holdfast: version },
-          reason: options.reason ?? null, incident: record.incident, drainMs: options.drainMs, plan, signer: signer.id,
-        } as const;
-        const planSha256 = await publishBegun(workplace.repository, begun, signer);
-        const carried: Carried = { database, begun, planSha256, signer, record };
-        return carryOut(held, workplace, carried, "run");
-      }, options.lockWaitMs);
-    });
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, async (workplace, subject) => {
+    const signer = await requireSigner(context.config, "rollback", context.clock.now());
+    const server = await reachDatabase(context, database);
+    return underRollbackLock(context, workplace, database, server, async (held) => {
+      const plan = await makePlan(held, workplace, database, agreed === undefined ? options : asAgreed(options, agreed));
+      if (agreed !== undefined) requireSamePlan(agreed, plan);
+      subject["release"] = plan.to;
+      subject["checkpoint"] = plan.checkpoint.id;
+      subject["strategy"] = plan.strategy;
+      await requireGoAhead(plan, options);
+      const started = context.clock.now();
+      const id = recordId("rollback", database.name, started, context.ids.suffix());
+      subject["rollback"] = id;
+      const record = await openIncidentOf(held, workplace, database, { title: options.reason ?? `rollback of ${database.name} to ${plan.to}`, rollback: id, plan }, signer);
+      const { actor, version } = context;
+      const begun = {
+        format: 1, kind: "holdfast-rollback", id, database: database.name, startedAt: started.toISOString(),
+        by: { user: actor.user, host: actor.host, operator: actor.operator, holdfast: version },
+        reason: options.reason ?? null, incident: record.incident, drainMs: options.drainMs, plan, signer: signer.id,
+      } as const;
+      const planSha256 = await publishBegun(workplace.repository, begun, signer);
+      const carried: Carried = { database, begun, planSha256, signer, record };
+      return carryOut(held, workplace, carried, "run");
+    }, options.lockWaitMs);
+  });
 }
 
 /** What the operator agreed to says what is to be done; the present says whether that is still so. */

@@ -9,7 +9,7 @@ import { checkRunbook } from "../../rollback/runbook/lint.ts";
 import { type BegunRunbook, readBegun, sha256Of, writeBegun } from "../../rollback/runbook/records.ts";
 import { type Context, databaseNamed, requireSigner, type Workplace } from "../context.ts";
 import { incidentPen, openIncidentOf } from "../incident/incident-pen.ts";
-import { type Action, openFor, recorded } from "../record.ts";
+import { type Action, inWorkplace } from "../record.ts";
 import { executeRunbook, type RunbookRun, type RunbookRunResult, underRunbookLock } from "./execute-runbook.ts";
 import { type GoAhead, requireGoAhead } from "./go-ahead.ts";
 import { findRunbook, requireSound } from "./show-runbooks.ts";
@@ -53,7 +53,7 @@ export async function runRunbook(context: Context, options: RunbookOptions): Pro
   const started = clock.now();
   const id = recordId("runbook", database.name, started, ids.suffix());
   return within(context, database, { action: "runbook run", subject: { database: database.name, runbook: runbook.id, run: id }, reason: options.reason }, async (held, workplace) => {
-    const signer = await requireSigner(held.config, clock.now());
+    const signer = await requireSigner(held.config, "runbook", clock.now());
     const title = `runbook ${runbook.id}: ${options.reason ?? runbook.title}`;
     const record = await openIncidentOf(held, workplace, database, { title, runbook: id, severity: runbook.severity }, signer);
     const begun: BegunRunbook = {
@@ -86,7 +86,7 @@ async function again(context: Context, options: RunbookResumption, direction: "r
     const { runbook } = checkRunbook(begun.runbook.source, new Date(begun.startedAt));
     if (runbook === undefined) throw new HoldfastError("configuration", `this holdfast does not understand the runbook of ${options.id}`, { hints: [`Go on with holdfast ${begun.by.holdfast}, which began it.`] });
     const inputs = resolveInputs(runbook, new Map([...Object.entries(begun.inputs), ...options.inputs]));
-    const signer = await requireSigner(held.config, held.clock.now());
+    const signer = await requireSigner(held.config, "runbook", held.clock.now());
     const record = incidentPen(held, workplace, begun.incident, signer);
     await record.resumed(`runbook ${direction}`);
     const run: RunbookRun = { database, begun, runbook, inputs, signer, record, goAhead: options, self: options.self };
@@ -95,10 +95,5 @@ async function again(context: Context, options: RunbookResumption, direction: "r
 }
 
 async function within(context: Context, database: DatabaseConfig, action: Action, work: (held: Context, workplace: Workplace, subject: Action["subject"]) => Promise<RunbookRunResult>): Promise<RunbookRunResult> {
-  const workplace = await openFor(context, action);
-  try {
-    return await recorded(context, workplace, action, (subject) => underRunbookLock(context, workplace, database, (held) => work(held, workplace, subject)));
-  } finally {
-    await workplace.close();
-  }
+  return inWorkplace(context, action, (workplace, subject) => underRunbookLock(context, workplace, database, (held) => work(held, workplace, subject)));
 }

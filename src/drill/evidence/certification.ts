@@ -1,7 +1,7 @@
 /** A second signature over a drill's evidence: somebody reviewed it, and says so with a key. One for each key. */
 import { z } from "zod";
 
-import { publishSigned } from "../../catalog/signed-object.ts";
+import { publishSigned, type SignedKind } from "../../catalog/signed-object.ts";
 import { certificationFile, certifierOf, drillKey, signatureSuffix } from "../../catalog/layout.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import type { Signer } from "../../catalog/signatures.ts";
@@ -22,7 +22,10 @@ const certificationSchema = z.strictObject({
 
 export type Certification = z.infer<typeof certificationSchema>;
 
-const kind = { noun: "certification", warning: "It certifies nothing" };
+const kind: SignedKind<Certification> = {
+  noun: "certification", warning: "It certifies nothing",
+  parse: (bytes, key) => parseSigned(bytes, certificationSchema, key, "certification"), at: ({ at }) => new Date(at),
+};
 
 /**
  * Stores a certification of evidence that was checked. To be called under the database's "drill" lock.
@@ -63,7 +66,7 @@ export async function readCertifications(repository: Repository, place: DrillPla
 
 async function readCertification(repository: Repository, place: DrillPlace & { readonly sha256: string }, file: string): Promise<{ certification: Certification; sha256: string }> {
   const key = drillKey(place.database, place.id, file);
-  const found = await readSignedFile(repository, place, file, kind, (bytes) => parseSigned(bytes, certificationSchema, key, "certification"));
+  const found = await readSignedFile(repository, place, file, kind);
   if (found === undefined) throw untrue("removed", `${key} is gone`, { part: file });
   const { content: certification, sha256 } = found;
   if (certification.drill !== place.id) throw untrue("misplaced", `${key} certifies drill ${certification.drill}`, { part: file, expected: place.id, found: certification.drill });

@@ -4,6 +4,7 @@ import { begunFile, drillKey, evidenceFile, lockKey, reportIndexFile } from "../
 import type { Repository } from "../../catalog/repository.ts";
 import type { Signer } from "../../catalog/signatures.ts";
 import { HoldfastError } from "../../errors.ts";
+import type { Guard } from "../../lock/guarded.ts";
 import { acquireLock, type Lock } from "../../lock/lease.ts";
 import type { Clock } from "../../ports.ts";
 import type { Store } from "../../store/store.ts";
@@ -18,6 +19,8 @@ export interface DrillLockOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds to wait for another that publishes; a minute unless told. */
   readonly lockWaitMs?: number | undefined;
+  /** What keeps it alone if the store honours no conditional writes. */
+  readonly guard?: Guard | undefined;
 }
 
 export interface Publication extends DrillLockOptions {
@@ -34,8 +37,8 @@ export interface PublishedEvidence {
 }
 
 /** Runs `work` while nobody else adds to the drills of a database. */
-export async function underDrillLock<T>({ store }: Repository, database: string, action: string, { clock, actor, signal, lockWaitMs = 60_000 }: DrillLockOptions, work: (lock: Lock) => Promise<T>): Promise<T> {
-  const lock = await acquireLock(store, lockKey(database, "drill"), { action, actor, clock, signal, waitMs: lockWaitMs });
+export async function underDrillLock<T>({ store }: Repository, database: string, action: string, { clock, actor, signal, lockWaitMs = 60_000, guard }: DrillLockOptions, work: (lock: Lock) => Promise<T>): Promise<T> {
+  const lock = await acquireLock(store, lockKey(database, "drill"), { action, actor, clock, signal, waitMs: lockWaitMs, guard });
   try {
     return await work(lock);
   } finally {
@@ -57,7 +60,7 @@ export async function publishEvidence(repository: Repository, draft: EvidenceDra
     const records = await listDrills(repository, database, { now: clock.now(), host: actor.host });
     if ((await store.head(drillKey(database, id, evidenceFile))) !== undefined) throw new HoldfastError("integrity", `drill ${id} has evidence already`, { hints: [ifTaken] });
     await removeUnpublished(store, draft, records.find((record) => record.id === id)?.files ?? []);
-    const evidence: Evidence = { ...draft, previous: chainEnd(records.filter((record) => record.evidence !== undefined)), signer: signer.id };
+    const evidence: Evidence = { ...draft, previous: chainEnd(records.filter((record) => record.evidence !== undefined).filter(({ evidence }) => evidence.repository.id === repository.id)), signer: signer.id };
     const bytes = serializeEvidence(evidence);
     const sha256 = sha256Of(bytes);
     const reports = await render(evidence, bytes);

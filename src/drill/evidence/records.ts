@@ -1,7 +1,8 @@
 /** What drills have left in the repository, and what of it can be trusted. */
 import { ahead } from "../../audit/select.ts";
 import { begunFile, drillKey, drillsFolder, evidenceFile, partsOfDrillId } from "../../catalog/layout.ts";
-import type { Repository } from "../../catalog/repository.ts";
+import { belongsTo, type Repository } from "../../catalog/repository.ts";
+import type { SignedKind } from "../../catalog/signed-object.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
 import { type Begun, isRunning, type Observer, parseBegun } from "./begun.ts";
@@ -35,19 +36,19 @@ export type DrillRecord = DrillPlace & {
   readonly files: readonly string[];
 } & ((ProvenDrill & Absent<UnprovenDrill> & Absent<UntrustedDrill>) | (UnprovenDrill & Absent<ProvenDrill> & Absent<UntrustedDrill>) | (UntrustedDrill & Absent<ProvenDrill> & Absent<UnprovenDrill>));
 
-const kind = { noun: "evidence", warning: "Do not show it to anybody as proof" };
+const kind: SignedKind<Evidence> = { noun: "evidence", warning: "Do not show it to anybody as proof", parse: parseEvidence, at: ({ finishedAt }) => new Date(finishedAt) };
 
 /**
  * Reads and authenticates the evidence of a drill.
  * @returns undefined if there is none
- * @throws HoldfastError `integrity` when it is unsigned, changed, signed by a stranger, or another drill's
+ * @throws HoldfastError `integrity` when it is unsigned, changed, signed by a stranger or by a key that did not count then, or another drill's
  */
 export async function readEvidence(repository: Repository, { database, id }: DrillPlace): Promise<SignedFile<Evidence> | undefined> {
-  const read = await readSignedFile(repository, { database, id }, evidenceFile, kind, parseEvidence);
+  const read = await readSignedFile(repository, { database, id }, evidenceFile, kind);
   if (read === undefined) return undefined;
   const { content: evidence } = read;
   const [expected, found] = [`drill ${id} of ${database} in repository ${repository.id}`, `drill ${evidence.id} of ${evidence.database} in repository ${evidence.repository.id}`];
-  if (found !== expected) throw untrue("misplaced", `${drillKey(database, id, evidenceFile)} is that of ${found}: it was moved or copied`, { part: evidenceFile, expected, found });
+  if (evidence.id !== id || evidence.database !== database || !belongsTo(repository, evidence.repository.id)) throw untrue("misplaced", `${drillKey(database, id, evidenceFile)} is that of ${found}: it was moved or copied`, { part: evidenceFile, expected, found });
   return read;
 }
 

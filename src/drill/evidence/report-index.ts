@@ -7,6 +7,7 @@ import { z } from "zod";
 import { drillKey, reportFiles, reportIndexFile, type ReportName } from "../../catalog/layout.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import type { HoldfastError } from "../../errors.ts";
+import type { Evidence } from "./evidence.ts";
 import { type DrillPlace, parseSigned, readSignedFile, sha256Of, type SignedFile, untrue } from "./signed-file.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -32,10 +33,15 @@ export function reportIndexOf(drill: string, evidenceSha256: string, reports: re
   return { format: 1, kind: "holdfast-drill-reports", drill, evidenceSha256, reports: reports.map(({ name, bytes }) => ({ name, bytes: bytes.byteLength, sha256: sha256Of(bytes) })), signer };
 }
 
-const kind = { noun: "list of reports", warning: "Do not show its reports to anybody as proof" };
+/** What the list belongs to. */
+export type ReportedDrill = DrillPlace & { readonly sha256: string; readonly evidence: Pick<Evidence, "finishedAt"> };
 
-function readReportIndex(repository: Repository, place: DrillPlace): Promise<SignedFile<ReportIndex> | undefined> {
-  return readSignedFile(repository, place, reportIndexFile, kind, (bytes, key) => parseSigned(bytes, reportIndexSchema, key, "list of reports"));
+/** The list tells no time: it is signed in one go with the evidence that it names. */
+function readReportIndex(repository: Repository, place: ReportedDrill): Promise<SignedFile<ReportIndex> | undefined> {
+  return readSignedFile(repository, place, reportIndexFile, {
+    noun: "list of reports", warning: "Do not show its reports to anybody as proof",
+    parse: (bytes, key) => parseSigned(bytes, reportIndexSchema, key, "list of reports"), at: () => new Date(place.evidence.finishedAt),
+  });
 }
 
 /**
@@ -44,7 +50,7 @@ function readReportIndex(repository: Repository, place: DrillPlace): Promise<Sig
  * @returns what does not fit
  * @throws HoldfastError `integrity` if the list itself cannot be trusted
  */
-export async function checkReports(repository: Repository, place: DrillPlace & { readonly sha256: string }, files: readonly string[]): Promise<HoldfastError[]> {
+export async function checkReports(repository: Repository, place: ReportedDrill, files: readonly string[]): Promise<HoldfastError[]> {
   const { database, id } = place;
   const keyOf = (file: string): string => drillKey(database, id, file);
   const index = await readReportIndex(repository, place);

@@ -13,7 +13,7 @@ export type DrillTampering =
   | "edited"
   /** It has no signature. */
   | "unsigned"
-  /** Signed with a key that is not trusted. */
+  /** Signed with a key that is not trusted, or was not then. */
   | "stranger"
   /** Signed by a trusted key, and not what belongs there. */
   | "garbage"
@@ -70,15 +70,14 @@ export function parseSigned<T>(bytes: Buffer, schema: z.ZodType<T>, key: string,
 
 /**
  * Reads a signed file of a drill's folder.
- * @param signerOf - who the content says has signed it
  * @returns undefined if there is none
- * @throws HoldfastError `integrity` when it is unsigned, changed, a stranger's, or of another shape
+ * @throws HoldfastError `integrity` when it is unsigned, changed, a stranger's or of a key that did not count then, or of another shape
  */
-export async function readSignedFile<T extends { readonly signer: string }>(repository: Repository, { database, id }: DrillPlace, file: string, kind: SignedKind, parse: (bytes: Buffer, key: string) => T): Promise<SignedFile<T> | undefined> {
+export async function readSignedFile<T extends { readonly signer: string }>(repository: Repository, { database, id }: DrillPlace, file: string, kind: SignedKind<T>): Promise<SignedFile<T> | undefined> {
   const key = drillKey(database, id, file);
   const signed = await readSigned(repository, key, kind);
   if (signed === undefined) return undefined;
-  const content = parse(signed.bytes, key);
+  const { content } = signed;
   if (content.signer !== signed.signer.id) {
     throw untrue("edited", `${key} says that ${content.signer} signed it, but it was ${signed.signer.id}`, { part: file, expected: content.signer, found: signed.signer.id });
   }

@@ -13,6 +13,8 @@ export interface RecordedDrill {
   readonly sha256: string;
   /** SHA-256 of a certification, where the entry is of one. */
   readonly certification?: string | undefined;
+  /** Named by the origin's timeline only, of a copy: it may never have been brought. */
+  readonly elsewhere?: boolean;
 }
 
 export interface DrillProblem {
@@ -52,10 +54,12 @@ export async function verifyDrills(repository: Repository, database: string, rec
     if (!named.has(drill)) report(drill, "removed", `its ${evidenceFile} is missing; ${who}`);
     named.add(drill);
   };
-  checkChain(proven, report, missing);
-  checkRecorded(proven, recorded, report, missing);
+  // A copy has a chain of its own beside that of its origin.
+  for (const chain of Map.groupBy(proven, ({ evidence }) => evidence.repository.id).values()) checkChain(chain, report, missing);
+  const warnings: string[] = [];
+  checkRecorded(proven, recorded, report, missing, (what) => { if (!warnings.includes(what)) warnings.push(what); });
   const known = new Set(recorded.map(({ drill }) => drill));
-  const warnings = proven.filter(({ id }) => !known.has(id)).map(({ id }) => `the timeline has no entry of drill ${id}; if it waits on a host, that host adds it with its next run`);
+  warnings.push(...proven.filter(({ id }) => !known.has(id)).map(({ id }) => `the timeline has no entry of drill ${id}; if it waits on a host, that host adds it with its next run`));
   return { drills: records.length, proven: proven.length, problems, warnings };
 }
 
@@ -77,12 +81,14 @@ async function problemsOf(repository: Repository, record: DrillRecord): Promise<
 
 /** A file whose signature does not fit was changed, unless it says itself that a stranger signed it. */
 async function tamperingOf({ store, trusted }: Repository, { database, id }: DrillRecord, { details }: HoldfastError): Promise<DrillTampering> {
-  const { tampering, found, part } = details ?? {};
+  const { tampering, found, part, signer } = details ?? {};
   if (typeof tampering === "string") return tampering as DrillTampering;
   if (found === "no signature") return "unsigned";
+  // Only a signature out of its key's time names its signer.
+  if (typeof signer === "string") return "stranger";
   const stored = typeof part === "string" ? await store.get(drillKey(database, id, part)) : undefined;
   const claimed = /^ {2}"signer": "([^"]*)"/m.exec(stored?.bytes.toString("utf8") ?? "")?.[1];
-  return claimed !== undefined && /^[0-9a-f]{16}$/.test(claimed) && !trusted.some((signer) => signer.id === claimed) ? "stranger" : "edited";
+  return claimed !== undefined && /^[0-9a-f]{16}$/.test(claimed) && !trusted.some(({ id: known }) => known === claimed) ? "stranger" : "edited";
 }
 
 /** Each drill follows one that is there unchanged, none two of them the same one, and only one follows none. */
@@ -102,15 +108,18 @@ function checkChain(proven: readonly (DrillRecord & ProvenDrill)[], report: Repo
 }
 
 /** What the timeline names is there, and is the same: the only way to see that the newest was removed. */
-function checkRecorded(proven: readonly (DrillRecord & ProvenDrill)[], recorded: readonly RecordedDrill[], report: Report, missing: Missing): void {
-  for (const { drill, sha256, certification } of recorded) {
+function checkRecorded(proven: readonly (DrillRecord & ProvenDrill)[], recorded: readonly RecordedDrill[], report: Report, missing: Missing, warn: (what: string) => void): void {
+  for (const { drill, sha256, certification, elsewhere = false } of recorded) {
     const found = proven.find(({ id }) => id === drill);
     if (found === undefined) {
-      missing(drill, "the timeline names it");
+      if (elsewhere) warn(`the origin's timeline names drill ${drill}, which is not in this copy`);
+      else missing(drill, "the timeline names it");
       continue;
     }
     if (found.sha256 !== sha256) report(drill, "edited", `the SHA-256 of its evidence is ${found.sha256}, but the timeline recorded ${sha256}`);
     const fits = (record: (typeof found.certifications)[number]): boolean => record.problem !== undefined || record.sha256 === certification;
-    if (certification !== undefined && !found.certifications.some(fits)) report(drill, "removed", `a certification with the SHA-256 ${certification} is missing; the timeline names it`);
+    if (certification === undefined || found.certifications.some(fits)) continue;
+    if (elsewhere) warn(`the origin's timeline names a certification of drill ${drill} with the SHA-256 ${certification}, which is not in this copy`);
+    else report(drill, "removed", `a certification with the SHA-256 ${certification} is missing; the timeline names it`);
   }
 }

@@ -24,6 +24,7 @@ export function scratchProviders({ image, storage, server, allowSourceServer }: 
 const hints = {
   local: "Install the server programs of PostgreSQL for a local scratch.",
   docker: "Start Docker and pull the image for a scratch in a container.",
+  kubernetes: "See whether the cluster lets pods of the drill's image run.",
   server: "Name a server for scratch databases in the drill's configuration, with a user who may create databases and roles.",
 };
 

@@ -2,6 +2,9 @@
 import type { ProviderName } from "../../config/drill-settings.ts";
 import type { Server } from "../../postgres/server.ts";
 
+/** The kinds that a drill may take, and the one that only a rehearsal's place has. */
+export type ScratchKind = ProviderName | "kubernetes";
+
 /** How the names of everything that drills make begin, on every kind of place. */
 export const scratchMark = "holdfast-drill-";
 
@@ -28,7 +31,7 @@ export interface ScratchRequest {
 
 /** A server on which a copy may be made, and the name for it. */
 export interface Scratch {
-  readonly provider: ProviderName;
+  readonly provider: ScratchKind;
   /** Of the folder, container or database, as a person would look for it. */
   readonly name: string;
   /** What it is, in a sentence for the evidence: "a throwaway PostgreSQL 15.18 cluster on its own socket". */
@@ -55,7 +58,7 @@ export interface Scratch {
 
 /** What a drill that was killed has left. */
 export interface Leftover {
-  readonly provider: ProviderName;
+  readonly provider: ScratchKind;
   readonly name: string;
   /** Undefined where it was killed before it could write that down. */
   readonly owner: Ownership | undefined;
@@ -66,7 +69,7 @@ export interface Leftover {
 }
 
 export interface ScratchProvider {
-  readonly name: ProviderName;
+  readonly name: ScratchKind;
   /** Why it cannot be used here and now; undefined if it can. */
   unavailable(major: number): Promise<string | undefined>;
   /** @throws HoldfastError `drill-unverified`: a scratch that cannot be had proves nothing about the backup */

@@ -21,7 +21,7 @@ export interface ReadTablesOptions {
   readonly onTable?: (done: number, total: number) => void;
 }
 
-interface ListedTable extends TableName {
+export interface ListedTable extends TableName {
   readonly kind: TableKind;
   readonly readable: boolean;
   readonly bytes: number;
@@ -60,7 +60,7 @@ const batchTables = 100;
 const batchBytes = 256 * 1024 * 1024;
 
 export async function readTables(session: Session, encoding: string, options: ReadTablesOptions): Promise<TableTruth[]> {
-  const listed = (await session.rows<ListedTable>(listSql)).filter((table) => options.include?.(table) ?? true).toSorted(byName);
+  const listed = await listTables(session, options.include);
   const counted = new Map<ListedTable, TableTruth>();
   let done = 0;
   for (const batch of batches(listed)) {
@@ -72,6 +72,17 @@ export async function readTables(session: Session, encoding: string, options: Re
     options.onTable?.(done, listed.length);
   }
   return listed.flatMap((table) => counted.get(table) ?? []);
+}
+
+/** The tables of which a truth can be read, by name. */
+export async function listTables(session: Session, include?: ReadTablesOptions["include"]): Promise<ListedTable[]> {
+  return (await session.rows<ListedTable>(listSql)).filter((table) => include?.(table) ?? true).toSorted(byName);
+}
+
+/** One table with its digest, in the caller's transaction. @throws as {@link releasingLocks} */
+export async function readTable(session: Session, table: ListedTable, encoding: string): Promise<TableTruth> {
+  const answer = table.readable ? await releasingLocks(session, () => session.row<Counted>(countSql(table, 0, true, encoding))) : undefined;
+  return truthOf(table, answer, true);
 }
 
 function truthOf({ schema, name, kind, readable }: ListedTable, answer: Counted | undefined, digest: boolean): TableTruth {

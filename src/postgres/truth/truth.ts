@@ -91,6 +91,33 @@ export interface CanaryTruth {
   readonly writtenAt: string;
 }
 
+/** What the server counts of the writes to a table: aborted transactions too, and a row each time that it is written. */
+export interface TableCounters {
+  readonly schema: string;
+  readonly name: string;
+  readonly oid: number;
+  /** `pg_class.relfilenode`. Another one: the table was emptied or written anew as a whole, which is not counted. */
+  readonly file: number;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+}
+
+/**
+ * The server's counters of writes, read before the snapshot was taken: they hold nothing that is not in the snapshot. The
+ * difference to later ones is an upper bound, as long as everything but `tables` is the same.
+ */
+export interface WriteCounters {
+  readonly system: string;
+  readonly timeline: string;
+  /** Oid of the database. */
+  readonly database: number;
+  /** When the counters of the database, and those of the server, began anew; seconds since 1970 as text. Null: never. */
+  readonly databaseReset: string | null;
+  readonly serverReset: string | null;
+  readonly tables: readonly TableCounters[];
+}
+
 export interface Truth {
   readonly server: ServerTruth;
   readonly database: DatabaseTruth;
@@ -105,4 +132,6 @@ export interface Truth {
   readonly application?: { readonly version: string };
   /** Absent where none was configured, and from manifests of earlier versions. */
   readonly canary?: CanaryTruth;
+  /** Absent where they would prove nothing (a standby, PostgreSQL before 15), and from manifests of earlier versions. */
+  readonly counters?: WriteCounters;
 }

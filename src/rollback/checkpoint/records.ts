@@ -57,6 +57,23 @@ export async function readCheckpoint(repository: Repository, database: string, i
   throw new HoldfastError("not-found", `no checkpoint ${id} of ${database} in ${repository.store.url}`, { hints: ["`holdfast checkpoint list` shows what there is."] });
 }
 
+/**
+ * Proves an object of the checkpoints' folder: a checkpoint, or a record of a deploy.
+ * @returns the backup that a checkpoint goes back to; null for a record of a deploy; undefined if it is not there
+ * @throws HoldfastError `integrity` when it is neither, unsigned, changed or signed by a stranger
+ */
+export async function proveCheckpointObject(repository: Repository, database: string, name: string): Promise<{ readonly backup: string | null } | undefined> {
+  const key = checkpointKey(database, name);
+  if (partsOfDeployedName(name) !== undefined) return (await readSignedJson(repository, key, deployedKind)) && { backup: null };
+  if (partsOfCheckpointId(name) === undefined) throw misnamed(key);
+  const read = await readSignedJson(repository, key, checkpointKind);
+  return read && { backup: read.content.backup.id };
+}
+
+function misnamed(key: string): HoldfastError {
+  return new HoldfastError("integrity", `${key} is not named like a checkpoint, which is as 1.4.2-20261121T020000Z`);
+}
+
 /** The checkpoints of a database, newest first; those that cannot be trusted say why, and stand where their name puts them. */
 export async function listCheckpoints(repository: Repository, database: string): Promise<CheckpointEntry[]> {
   const names = (await namesIn(repository.store, database)).filter((name) => partsOfDeployedName(name) === undefined);
@@ -79,7 +96,7 @@ async function namesIn(store: Store, database: string): Promise<string[]> {
 async function readEntry(repository: Repository, database: string, id: string): Promise<CheckpointEntry | undefined> {
   const key = checkpointKey(database, id);
   try {
-    if (partsOfCheckpointId(id) === undefined) throw new HoldfastError("integrity", `${key} is not named like a checkpoint, which is as 1.4.2-20261121T020000Z`);
+    if (partsOfCheckpointId(id) === undefined) throw misnamed(key);
     const read = await readSignedJson(repository, key, checkpointKind);
     return read && { id, database, checkpoint: read.content, sha256: read.sha256, signer: read.signer };
   } catch (error) {

@@ -4,7 +4,6 @@ import { z } from "zod";
 
 import type { Repository } from "../../catalog/repository.ts";
 import { readSigned, type SignedKind } from "../../catalog/signed-object.ts";
-import { describeWindow, isValidAt } from "../../catalog/signer-window.ts";
 import { HoldfastError } from "../../errors.ts";
 
 export interface SignedJson<T> {
@@ -16,10 +15,8 @@ export interface SignedJson<T> {
 }
 
 /** How one kind of them is read. */
-export interface JsonKind<T> extends SignedKind {
+export interface JsonKind<T> extends Omit<SignedKind<T>, "parse"> {
   readonly schema: z.ZodType<T>;
-  /** When it was signed, by its own word: the key must have counted then. */
-  readonly at: (content: T) => Date;
   /** The key that it says it lies under. */
   readonly keyOf: (content: T) => string;
 }
@@ -34,25 +31,19 @@ export function serializeJson<T>(content: T, schema: z.ZodType<T>): Buffer {
  * @throws HoldfastError `integrity` when it is unsigned, changed, signed by a stranger or by a key that did not count then, or another's
  */
 export async function readSignedJson<T>(repository: Repository, key: string, kind: JsonKind<T>): Promise<SignedJson<T> | undefined> {
-  const signed = await readSigned(repository, key, kind);
+  const signed = await readSigned(repository, key, { ...kind, parse: (bytes) => parsedAs(kind, bytes, key) });
   if (signed === undefined) return undefined;
-  const { bytes, signer } = signed;
-  const parsed = kind.schema.safeParse(parseJson(bytes));
-  if (!parsed.success) {
-    throw new HoldfastError("integrity", `${key} is signed, but is no ${kind.noun} that this holdfast reads: ${z.prettifyError(parsed.error).split("\n")[0] ?? ""}`, { hints: ["A newer holdfast may have written it: upgrade this one."] });
-  }
-  const content = parsed.data;
-  const at = kind.at(content);
-  if (!isValidAt(signer, at)) {
-    throw new HoldfastError("integrity", `${key} is of ${at.toISOString()} and signed by ${signer.id}, which counted ${describeWindow(signer)} only`, {
-      hints: [`${kind.warning}. If that host was late with its new key, correct the dates in HOLDFAST_TRUSTED_SIGNERS; else find out who used the retired one.`],
-      details: { signer: signer.id, expected: describeWindow(signer), found: at.toISOString() },
-    });
-  }
+  const { content, bytes, signer } = signed;
   if (kind.keyOf(content) !== key) {
     throw new HoldfastError("integrity", `${key} says it is ${kind.keyOf(content)}: it was moved or copied`, { hints: [`${kind.warning}: it does not belong where it lies.`], details: { expected: key, found: kind.keyOf(content) } });
   }
   return { content, sha256: createHash("sha256").update(bytes).digest("hex"), signer: signer.id };
+}
+
+function parsedAs<T>({ schema, noun }: JsonKind<T>, bytes: Buffer, key: string): T {
+  const parsed = schema.safeParse(parseJson(bytes));
+  if (parsed.success) return parsed.data;
+  throw new HoldfastError("integrity", `${key} is signed, but is no ${noun} that this holdfast reads: ${z.prettifyError(parsed.error).split("\n")[0] ?? ""}`, { hints: ["A newer holdfast may have written it: upgrade this one."] });
 }
 
 /** Undefined for what is no JSON. */

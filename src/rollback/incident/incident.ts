@@ -8,10 +8,11 @@ import { z } from "zod";
 import { databaseOfRecordId, incidentKey, incidentsFolder } from "../../catalog/layout.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import type { Signer } from "../../catalog/signatures.ts";
+import { continueChain, type Continued } from "../../catalog/chain-copy.ts";
 import { appendToChain, type Chain, readChain, type Unchained } from "../../catalog/signed-chain.ts";
 import { HoldfastError } from "../../errors.ts";
 import { healthShape } from "../health/health.ts";
-import { strategies, tableLossShape } from "../plan/plan.ts";
+import { changesShape, stopsShape, strategies, tableLossShape } from "../plan/plan.ts";
 import { limited } from "./texts.ts";
 
 const common = {
@@ -34,8 +35,8 @@ export const planSummaryShape = z.strictObject({
   backup: z.string(),
   snapshotAt: z.string(),
   migrations: z.array(z.string()),
-  stops: z.strictObject({ workloads: z.array(z.string()), seconds: z.number().nullable(), basis: z.string() }),
-  loss: z.strictObject({ data: z.boolean(), minutes: z.number(), tables: z.array(tableLossShape) }),
+  stops: stopsShape,
+  loss: z.strictObject({ data: z.boolean(), minutes: z.number(), tables: z.array(tableLossShape), changes: changesShape.optional() }),
 });
 export type PlanSummary = z.infer<typeof planSummaryShape>;
 
@@ -115,6 +116,12 @@ export async function readIncident(repository: Repository, id: string): Promise<
   return incidentOf(id, database, chain);
 }
 
+/** Brings a copy what was said since. @returns undefined if there is no such incident @throws HoldfastError `integrity`, `usage`; what the stores throw */
+export async function copyIncident(source: Repository, copy: Repository, id: string): Promise<Continued | undefined> {
+  const database = ownerOf(id);
+  return continueChain(source, copy, incidentKey(database, id), { shape: incidentRecordSchema, belongs: (record, index) => isOf(record, index, id, database) });
+}
+
 /** The incidents of a database, newest first. */
 export async function listIncidents(repository: Repository, database: string): Promise<Incident[]> {
   const ids: string[] = [];
@@ -135,12 +142,15 @@ function incidentOf(id: string, database: string, chain: Chain<IncidentRecord>):
   const records: IncidentRecord[] = [];
   const problems: string[] = [];
   for (const [index, record] of chain.entries()) {
-    const fits = record?.incident === id && (record.kind === "opened") === (index === 0) && (record.kind !== "opened" || record.database === database);
-    if (record !== undefined && fits) records.push(record);
+    if (record !== undefined && isOf(record, index, id, database)) records.push(record);
     else problems.push(`record ${index + 1} of ${id} cannot be trusted: it was changed, moved, or signed by a stranger`);
   }
   const last = <K extends IncidentRecord["kind"]>(kind: K): Of<K> | undefined => records.findLast((record): record is Of<K> => record.kind === kind);
   return { id, database, records, opened: last("opened"), outcome: last("outcome"), closed: last("closed"), problems };
+}
+
+function isOf(record: IncidentRecord, index: number, id: string, database: string): boolean {
+  return record.incident === id && (record.kind === "opened") === (index === 0) && (record.kind !== "opened" || record.database === database);
 }
 
 function ownerOf(id: string): string {

@@ -101,13 +101,25 @@ function impact({ opened, outcome }: Incident): Markdown {
 - From the opening of the incident to the outcome: ${outcome === undefined ? "no outcome yet" : between(opened, outcome)}
 - Data: ${lossText(plan)}
 
-${plan.loss.tables.length > 0 ? markdownTable(["table", "rows lost", "rows now less rows then", "how it is known"], plan.loss.tables.map((loss) => [loss.table, loss.inserted ?? "not known", loss.difference ?? "-", knownBy[loss.by]].map(String)), [1, 2]) : undefined}
+${plan.loss.tables.length > 0 ? lossTable(plan.loss) : undefined}
 Write here who was affected, and how: _to be written_
 `;
 }
 
 function lossText({ loss, snapshotAt, backup }: PlanSummary): string {
   return loss.data ? `what was written in the ${formatDuration(loss.minutes * 60)} since the snapshot of ${formatInstant(snapshotAt)} (backup ${backup})` : "nothing is lost";
+}
+
+/** Plans of earlier versions say nothing of changed and deleted rows. */
+function lossTable({ tables, changes }: PlanSummary["loss"]): Markdown {
+  const most = (count: number | null | undefined): string => (count == null ? "not known" : String(count));
+  const columns = (loss: TableLoss): string[] => (changes === undefined ? [] : [most(loss.changed), most(loss.deleted)]);
+  const header = ["table", "rows lost", "rows now less rows then", "how it is known", ...(changes === undefined ? [] : ["changed, at most", "deleted, at most"])];
+  const table = markdownTable(header, tables.map((loss) => [loss.table, String(loss.inserted ?? "not known"), String(loss.difference ?? "-"), knownBy[loss.by], ...columns(loss)]), [1, 2, 4, 5]);
+  if (changes === undefined) return table;
+  return markdown`${table}
+Changed and deleted rows: ${changes.until === null ? `not known, since ${changes.unknown ?? "nothing was counted"}` : `at most, by the server's counters of what was committed until ${formatInstant(changes.until)}`}
+`;
 }
 
 const knownBy: Readonly<Record<TableLoss["by"], string>> = { sequence: "rows beyond the sequence's value in the snapshot", count: "numbers of rows compared", gone: "the table is gone", new: "the table is new", "not-counted": "it was locked, unreadable or too large" };

@@ -1,6 +1,6 @@
 /**
- * What going back to a backup loses, table by table: names and numbers, never a row. Rows that were changed since do not
- * show; rows that were deleted since come back, and do not count against those that were added where a sequence tells.
+ * What going back to a backup loses, table by table: names and numbers, never a row. This counts rows that were added; those
+ * that were deleted since come back, and do not count against them where a sequence tells. changes.ts tells of the others.
  */
 import { HoldfastError, messageOf } from "../../errors.ts";
 import { notOfExtension, userSchema } from "../../postgres/truth/catalog/query.ts";
@@ -120,13 +120,18 @@ async function count(session: Session, table: TableName, beyond: string | undefi
   } catch (error) {
     const refused = error instanceof HoldfastError ? error.cause : error;
     if (!(refused instanceof SqlError)) throw error;
-    if (uncountable.includes(refused.sqlState)) return undefined;
+    if (isUncountable(refused)) return undefined;
     throw new HoldfastError("database-unreachable", `the rows of ${shown(table)} cannot be counted: ${messageOf(refused)}`, { cause: error });
   }
 }
 
 /** Cancelled by the timeout, not to be locked, not permitted (row security included), gone. */
 const uncountable = ["57014", "55P03", "42501", "42P01", "3F000"];
+
+/** Whether a table's rows cannot be read for a reason of its own, so that the other tables' still can. */
+export function isUncountable({ sqlState }: SqlError): boolean {
+  return uncountable.includes(sqlState);
+}
 
 /** Rows that are known to be lost: of tables that were not counted nothing is known. */
 export function totalInserted(tables: readonly TableLoss[]): number {

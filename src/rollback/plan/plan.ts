@@ -22,8 +22,45 @@ export const tableLossShape = z.strictObject({
    * `not-counted`: the table was locked, not readable, or too large for the time that was given.
    */
   by: z.enum(["sequence", "count", "gone", "new", "not-counted"]),
+  /** Rows of the snapshot that were updated since, at most; null where that is not known. Absent from plans of earlier versions. */
+  changed: z.int().nonnegative().nullable().optional(),
+  /** Rows of the snapshot that were deleted since and come back, at most; null where that is not known. */
+  deleted: z.int().nonnegative().nullable().optional(),
+  /**
+   * How those two are known. `counters`: at most, from the server's, and so exactly where it is 0; `rewritten`: unknown, because
+   * the table was emptied, written anew or made anew as a whole; `unknown`.
+   */
+  changesBy: z.enum(["counters", "rewritten", "unknown"]).optional(),
 });
 export type TableLoss = z.infer<typeof tableLossShape>;
+
+/** How far changed and deleted rows are known of all tables. Absent from plans of earlier versions, and where no data is lost. */
+export const changesShape = z.strictObject({
+  /** Every change that was committed before is counted; null where the counters tell nothing. */
+  until: instant.nullable(),
+  /** Why the counters tell nothing, as a clause; null where they do. */
+  unknown: z.string().nullable(),
+  /** Tables of which the digest proves that nothing was changed, deleted or added; they are not among those that lose something. */
+  unchanged: z.array(z.string()),
+});
+
+/** What stops, and for how long: each part from what was measured, or not known. */
+export const stopsShape = z.strictObject({
+  workloads: z.array(z.string()),
+  /** Seconds, estimated: the sum of all parts; null where one of them was never measured. */
+  seconds: z.number().nonnegative().nullable(),
+  /** From what, in words: "the safety backup 12 s (the last backup, …); the start … NOT KNOWN (…)". */
+  basis: z.string(),
+  /** In order. Absent from plans of earlier versions, whose `seconds` left the start of the images out. */
+  parts: z.array(z.strictObject({
+    id: z.enum(["stop", "safety-backup", "swap", "down-sql", "start"]),
+    /** Null: never measured, and not 0. */
+    seconds: z.number().nonnegative().nullable(),
+    /** What it was measured by, as a record's id or in words; or why it is not known. */
+    from: z.string(),
+  })).optional(),
+});
+export type DowntimePart = NonNullable<z.infer<typeof stopsShape>["parts"]>[number];
 
 export const migrationShape = z.strictObject({
   name: z.string(),
@@ -58,14 +95,9 @@ export const planSchema = z.strictObject({
     data: z.boolean(),
     minutes: z.number().nonnegative(),
     tables: z.array(tableLossShape),
+    changes: changesShape.optional(),
   }),
-  stops: z.strictObject({
-    workloads: z.array(z.string()),
-    /** Seconds, estimated; null where nothing was measured yet. */
-    seconds: z.number().nonnegative().nullable(),
-    /** From what: "the last drill's restore of 61 s, and 10 s for the swap". */
-    basis: z.string(),
-  }),
+  stops: stopsShape,
   rehearsed: z.strictObject({ id: z.string(), at: instant, verdict: z.enum(["pass", "fail", "unverified"]) }).nullable(),
   preflight: z.array(z.strictObject({ id: z.string(), title: z.string(), outcome: z.enum(["ok", "warn", "blocked"]), detail: z.string(), hint: z.string().optional() })),
   steps: z.array(z.strictObject({ id: z.string(), title: z.string() })),

@@ -6,7 +6,6 @@ import { rollbackKey, rollbacksFolder } from "../../catalog/layout.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import type { Signer } from "../../catalog/signatures.ts";
 import { publishSigned, readSigned } from "../../catalog/signed-object.ts";
-import { isValidAt } from "../../catalog/signer-window.ts";
 import { HoldfastError, messageOf } from "../../errors.ts";
 import { type BegunRollback, begunSchema, outcomeSchema, type RollbackOutcome } from "./outcome.ts";
 
@@ -21,7 +20,6 @@ export type RollbackRecord = { readonly id: string } & (
 
 const textOf = (value: object): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-const kind = { noun: "rollback", warning: "Do not go on with it" };
 
 /** @returns SHA-256 of the plan's bytes @throws HoldfastError `integrity` if another lies there; what the store throws */
 export async function publishBegun({ store }: Repository, begun: BegunRollback, signer: Signer): Promise<string> {
@@ -64,11 +62,8 @@ function asProblem(error: unknown): HoldfastError {
 
 async function readOne<T extends { readonly signer: string }>(repository: Repository, database: string, id: string, file: string, shape: z.ZodType<T>, at: (content: T) => string): Promise<{ content: T; sha256: string } | undefined> {
   const key = rollbackKey(database, id, file);
-  const signed = await readSigned(repository, key, kind);
-  if (signed === undefined) return undefined;
-  const content = parsed(signed.bytes, shape, key);
-  if (!isValidAt(signed.signer, new Date(at(content)))) throw new HoldfastError("integrity", `${key} was signed by ${signed.signer.id} at ${at(content)}, when that key did not count`, { hints: ["Correct the dates in HOLDFAST_TRUSTED_SIGNERS, if they are wrong."] });
-  return { content, sha256: sha256Of(signed.bytes) };
+  const signed = await readSigned(repository, key, { noun: "rollback", warning: "Do not go on with it", parse: (bytes) => parsed(bytes, shape, key), at: (content) => new Date(at(content)) });
+  return signed && { content: signed.content, sha256: sha256Of(signed.bytes) };
 }
 
 function parsed<T>(bytes: Buffer, shape: z.ZodType<T>, key: string): T {

@@ -5,7 +5,8 @@
 import { isConcealed } from "../platform/compose/conceal.ts";
 import { withoutRecord } from "../platform/compose/record.ts";
 import type { WorkloadState } from "../platform/platform.ts";
-import { type Labels, rehearsalLabel } from "./engine.ts";
+import { type Labels, rehearsalLabel } from "./mark.ts";
+import { placeholder } from "./placeholder.ts";
 
 export interface RehearsalProject {
   readonly project: string;
@@ -26,8 +27,6 @@ export interface RehearsalFile {
   /** Services of whose command only a hash is known: what they would run instead is not the release. */
   readonly withoutCommand: readonly string[];
 }
-
-export const placeholder = "holdfast-rehearsal-placeholder";
 
 /** Said of the process and of what it may take; nothing of it leads anywhere. */
 const takenOver = new Set([

@@ -1,6 +1,7 @@
 /** What a rehearsal makes on a Docker engine, how it is found again, and that it is gone. */
 import { messageOf } from "../../errors.ts";
 import { type CommandLine, runTool, ToolFailure } from "../../process/run.ts";
+import { type Labels, rehearsalLabel, rehearsalMark } from "./mark.ts";
 
 export interface Engine {
   readonly command: CommandLine;
@@ -20,14 +21,6 @@ export function engineAt(command: CommandLine): Engine {
     feed: async (input, ...args) => (await runTool(command, args, { timeout: patienceMs, input })).stdout.trim(),
   };
 }
-
-/** Everything of rehearsals has it; its value is the rehearsal's project, which is also the name of its network. */
-export const rehearsalLabel = "holdfast.rehearsal";
-
-/** How the names of the projects of rehearsals begin. */
-export const rehearsalMark = "holdfast-rehearsal-";
-
-export type Labels = Readonly<Record<string, string>>;
 
 /**
  * Makes the network of a rehearsal. It is internal, and has no address of this host on it: through that address of an

@@ -10,25 +10,32 @@ export interface HealthAddress {
 
 const portShape = z.object({ target: z.coerce.number().int(), published: z.coerce.string().optional(), protocol: z.string().optional() });
 
-interface Port {
+export interface Port {
   readonly service: string;
   readonly target: number;
   readonly published: string | undefined;
 }
 
+export interface Listeners {
+  /** Names of the release's services. */
+  readonly services: readonly string[];
+  /** As they are configured. */
+  readonly ports: readonly Port[];
+  /** Which the images say they listen on. */
+  readonly exposed: readonly Port[];
+}
+
 /**
  * By the port that the service publishes, else by the service's name in the URL, else by the only port that there is.
- * @param exposed - ports that the images say they listen on, by service
  * @returns why it cannot be told, where it cannot
  */
-export function healthAddress(url: string, workloads: readonly WorkloadState[], exposed: ReadonlyMap<string, readonly number[]>): HealthAddress | { readonly why: string } {
+export function healthAddress(url: string, { services, ports, exposed }: Listeners): HealthAddress | { readonly why: string } {
   const { port, protocol, hostname } = new URL(url);
   const asked = port === "" ? (protocol === "https:" ? "443" : "80") : port;
-  const ports = workloads.flatMap(portsOf);
   const published = ports.find((each) => each.published === asked);
   if (published !== undefined) return { service: published.service, port: published.target };
-  if (workloads.some(({ name }) => name === hostname)) return { service: hostname, port: Number(asked) };
-  const known = ports.length > 0 ? ports : [...exposed].flatMap(([service, targets]) => targets.map((target) => ({ service, target, published: undefined })));
+  if (services.includes(hostname)) return { service: hostname, port: Number(asked) };
+  const known = ports.length > 0 ? ports : exposed;
   const [only, ...others] = known;
   if (only !== undefined && others.length === 0) return { service: only.service, port: only.target };
   const named = known.map(({ service, target }) => `${service}:${target}`).join(", ");
@@ -36,7 +43,7 @@ export function healthAddress(url: string, workloads: readonly WorkloadState[], 
 }
 
 /** As Compose resolves them, or short: `127.0.0.1:8080:3000`, `8080:3000/tcp`, `3000`. */
-function portsOf({ name: service, resolved }: WorkloadState): Port[] {
+export function composePorts({ name: service, resolved }: WorkloadState): Port[] {
   const ports = resolved["ports"];
   if (!Array.isArray(ports)) return [];
   return ports.flatMap((each: unknown): Port[] => {

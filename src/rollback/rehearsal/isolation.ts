@@ -2,7 +2,8 @@
 import { z } from "zod";
 
 import type { Engine } from "./engine.ts";
-import { lines, rehearsalLabel } from "./engine.ts";
+import { lines } from "./engine.ts";
+import { rehearsalLabel } from "./mark.ts";
 import type { Finding } from "./evidence.ts";
 
 const containerShape = z.object({

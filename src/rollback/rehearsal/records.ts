@@ -2,10 +2,11 @@
 import { createHash } from "node:crypto";
 
 import { databaseOfRecordId, lockKey, rehearsalKey, rehearsalsFolder, signatureSuffix } from "../../catalog/layout.ts";
-import type { Repository } from "../../catalog/repository.ts";
+import { belongsTo, type Repository } from "../../catalog/repository.ts";
 import type { Signer } from "../../catalog/signatures.ts";
 import { publishSigned } from "../../catalog/signed-object.ts";
 import { HoldfastError } from "../../errors.ts";
+import type { Guard } from "../../lock/guarded.ts";
 import { acquireLock } from "../../lock/lease.ts";
 import type { Clock } from "../../ports.ts";
 import { type JsonKind, readSignedJson, serializeJson } from "../checkpoint/signed-json.ts";
@@ -26,6 +27,8 @@ export interface RehearsalPublication {
   readonly signer: Signer;
   readonly clock: Clock;
   readonly actor: { readonly user: string; readonly host: string };
+  /** What keeps it alone if the store honours no conditional writes. */
+  readonly guard?: Guard | undefined;
 }
 
 const kind: JsonKind<RehearsalEvidence> = {
@@ -34,12 +37,12 @@ const kind: JsonKind<RehearsalEvidence> = {
 };
 
 /** @throws HoldfastError `integrity` if there is evidence of that id already; `lock-held`; what the store throws */
-export async function publishRehearsal(repository: Repository, draft: RehearsalDraft, { signer, clock, actor }: RehearsalPublication): Promise<ProvenRehearsal> {
+export async function publishRehearsal(repository: Repository, draft: RehearsalDraft, { signer, clock, actor, guard }: RehearsalPublication): Promise<ProvenRehearsal> {
   const { store } = repository;
   const { database, id } = draft;
-  const lock = await acquireLock(store, lockKey(database, "rehearsal"), { action: "rollback rehearse", actor, clock, waitMs: 60_000 });
+  const lock = await acquireLock(store, lockKey(database, "rehearsal"), { action: "rollback rehearse", actor, clock, waitMs: 60_000, guard });
   try {
-    const proven = (await listRehearsals(repository, database)).filter((record) => record.evidence !== undefined);
+    const proven = (await listRehearsals(repository, database)).filter((record) => record.evidence !== undefined).filter(({ evidence }) => evidence.repository.id === repository.id);
     const evidence: RehearsalEvidence = { ...draft, previous: chainEnd(proven), signer: signer.id };
     const bytes = serializeJson(evidence, rehearsalSchema);
     await lock.assertHeld();
@@ -88,7 +91,7 @@ export async function readRehearsal(repository: Repository, database: string, id
   if (read === undefined) return undefined;
   const { content: evidence, sha256, signer } = read;
   const [expected, found] = [`one of repository ${repository.id}, signed by ${signer}`, `one of repository ${evidence.repository.id}, signed by ${evidence.signer}`];
-  if (databaseOfRecordId("rehearsal", id) === database && expected === found) return { id, evidence, sha256 };
+  if (databaseOfRecordId("rehearsal", id) === database && belongsTo(repository, evidence.repository.id) && evidence.signer === signer) return { id, evidence, sha256 };
   throw new HoldfastError("integrity", `${key} says it is ${found}, but it is ${expected}: it was moved, copied or changed`, { hints: [`${kind.warning}.`], details: { expected, found } });
 }
 
@@ -103,6 +106,8 @@ export async function lastRehearsal(repository: Repository, database: string, ch
 export interface RecordedRehearsal {
   readonly id: string;
   readonly sha256: string;
+  /** Named by the origin's timeline only, of a copy: it may never have been brought. */
+  readonly elsewhere?: boolean;
 }
 
 export interface RehearsalProblem {
@@ -110,29 +115,40 @@ export interface RehearsalProblem {
   readonly detail: string;
 }
 
+export interface RehearsalsReport {
+  readonly rehearsals: number;
+  readonly problems: readonly RehearsalProblem[];
+  /** What limits the proof without being wrong. */
+  readonly warnings: readonly string[];
+}
+
 /** Finds whatever was done to the rehearsals of a database since they were recorded. */
-export async function verifyRehearsals(repository: Repository, database: string, recorded: readonly RecordedRehearsal[]): Promise<{ readonly rehearsals: number; readonly problems: readonly RehearsalProblem[] }> {
+export async function verifyRehearsals(repository: Repository, database: string, recorded: readonly RecordedRehearsal[]): Promise<RehearsalsReport> {
   const records = await listRehearsals(repository, database);
   const problems = new Map<string, string>();
   const report = (rehearsal: string, detail: string): void => { if (!problems.has(rehearsal)) problems.set(rehearsal, detail); };
   for (const { id, problem } of records) if (problem !== undefined) report(id, problem.message);
   const proven = new Map(records.flatMap((record) => (record.evidence === undefined ? [] : [[record.id, record] as const])));
   const followers = new Map<string, string>();
-  for (const { id, evidence: { previous } } of [...proven.values()].reverse()) {
-    const follower = followers.get(previous?.id ?? "");
+  for (const { id, evidence: { previous, repository: { id: made } } } of [...proven.values()].reverse()) {
+    // A copy has a chain of its own beside that of its origin.
+    const place = `${made} ${previous?.id ?? ""}`;
+    const follower = followers.get(place);
     if (follower !== undefined) report(id, `forked: it follows ${previous === null ? "none" : previous.id}, and so does ${follower}`);
-    followers.set(previous?.id ?? "", id);
+    followers.set(place, id);
     if (previous === null) continue;
     const before = proven.get(previous.id);
     if (before === undefined) report(previous.id, `removed: rehearsal ${id} follows it`);
     else if (before.sha256 !== previous.sha256) report(previous.id, `changed: the SHA-256 of its evidence is ${before.sha256}, but ${id} follows ${previous.sha256}`);
   }
-  for (const { id, sha256 } of recorded) {
+  const absent = new Set<string>();
+  for (const { id, sha256, elsewhere } of recorded) {
     const found = proven.get(id);
-    if (found === undefined) report(id, "removed: the timeline names it");
+    if (found === undefined && elsewhere === true) absent.add(id);
+    else if (found === undefined) report(id, "removed: the timeline names it");
     else if (found.sha256 !== sha256) report(id, `changed: the SHA-256 of its evidence is ${found.sha256}, but the timeline recorded ${sha256}`);
   }
-  return { rehearsals: records.length, problems: [...problems].map(([rehearsal, detail]) => ({ rehearsal, detail })) };
+  return { rehearsals: records.length, problems: [...problems].map(([rehearsal, detail]) => ({ rehearsal, detail })), warnings: [...absent].filter((id) => !problems.has(id)).map((id) => `the origin's timeline names rehearsal ${id}, which is not in this copy`) };
 }
 
 function sha256Of(bytes: Uint8Array): string {

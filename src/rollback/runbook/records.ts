@@ -49,12 +49,22 @@ export async function writeBegun({ store }: Repository, stateDir: string, begun:
 }
 
 /** From this host, or from the repository. @throws HoldfastError `not-found`, or `integrity` if it cannot be trusted */
-export async function readBegun({ store, trusted }: Repository, stateDir: string, database: string, id: string): Promise<BegunRunbook> {
-  const key = runbookKey(database, id, file);
+export async function readBegun(repository: Repository, stateDir: string, database: string, id: string): Promise<BegunRunbook> {
   const local = await readFile(localPath(stateDir, id)).catch(() => undefined);
-  const bytes = local ?? (await store.get(key))?.bytes;
-  if (bytes === undefined) throw new HoldfastError("not-found", `no execution ${id} of a runbook for ${database}, neither on this host nor in ${store.url}`);
-  const { record } = openRecord(bytes, begunRunbookSchema, trusted, key);
+  const begun = local === undefined ? await readStoredBegun(repository, database, id) : proven(local, repository, database, id);
+  if (begun !== undefined) return begun;
+  throw new HoldfastError("not-found", `no execution ${id} of a runbook for ${database}, neither on this host nor in ${repository.store.url}`);
+}
+
+/** As the repository has it; undefined if it has not. @throws HoldfastError `integrity` if it cannot be trusted */
+export async function readStoredBegun(repository: Repository, database: string, id: string): Promise<BegunRunbook | undefined> {
+  const stored = await repository.store.get(runbookKey(database, id, file));
+  return stored && proven(stored.bytes, repository, database, id);
+}
+
+function proven(bytes: Buffer, { trusted }: Repository, database: string, id: string): BegunRunbook {
+  const key = runbookKey(database, id, file);
+  const { record } = openRecord(bytes, begunRunbookSchema, trusted, key, ({ startedAt }) => startedAt);
   if (record.id === id && record.database === database && record.runbook.sha256 === sha256Of(record.runbook.source)) return record;
   throw new HoldfastError("integrity", `the record of ${id} is that of ${record.id}: it was moved or copied`, { hints: ["Put it back from a copy of the repository, if there is one."] });
 }

@@ -1,19 +1,21 @@
 #!/bin/bash
-# Builds a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kube-scheduler) and kwok, which plays
-# the nodes, with this machine's Go into a cache folder; installs nothing on the machine. Usage: install.sh [FOLDER].
+# Builds a Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager, kube-scheduler), kwok, which plays nodes,
+# and what a real node needs beside the machine's containerd (kubelet, plugins for its network, a pause program, and policies,
+# which enforces NetworkPolicies), with this machine's Go into a cache folder; installs nothing on the machine. Usage: install.sh [FOLDER].
 # Prints the folder of the programs; says on stderr how long a build took. Quick when they are there already; exits with 1
-# and one line of stderr when they cannot be had. What is built is told by programs/go.mod: new versions get a new folder.
+# and one line of stderr when they cannot be had. What is built is told by programs/: new versions get a new folder.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${1:-${HOLDFAST_TEST_CACHE:-/var/cache/holdfast}/kubernetes}
-programs=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok)
+programs=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok kubelet)
+plugins=(ptp host-local loopback pause policies)
 fail() { echo "no Kubernetes: $*" >&2; exit 1; }
 
 command -v kubectl >/dev/null || fail "kubectl is not on this machine"
 version=$(awk '$1 == "k8s.io/kubernetes" {print $2; exit}' "$here/programs/go.mod")
-target=$cache/$version-$(cat "$here/programs/go.mod" "$here/programs/go.sum" | sha256sum | cut -c1-8)
-complete() { local program; for program in "${programs[@]}"; do [ -x "$target/$program" ] || return 1; done; }
+target=$cache/$version-$(cat "$here"/programs/{go.mod,go.sum,*/*.go} | sha256sum | cut -c1-8)
+complete() { local program; for program in "${programs[@]}" "${plugins[@]}"; do [ -x "$target/$program" ] || return 1; done; }
 if complete; then echo "$target"; exit 0; fi
 PATH=$PATH:/usr/local/go/bin
 command -v go >/dev/null || fail "Go, which builds it, is not on this machine"

@@ -1,6 +1,6 @@
 /** The stories about drills' evidence, on a repository in a folder and on S3, with the hands of somebody who can write to it. */
 import { execa } from "execa";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
@@ -133,6 +133,29 @@ describe("certifying", () => {
     const { place } = await threeDrills();
     const { keyFile } = await reviewer(place);
     expect(await caught(certifyDrill(place.context, { drill: { latest: true }, by: "Dr. A. Lee", keyFile }))).toMatchObject({ code: "configuration", message: expect.stringContaining("is not among the trusted signers") as string });
+  });
+
+  test("refuses a key whose time is over, or has not begun", async () => {
+    const { place } = await threeDrills();
+    const { keyFile, reviewed } = await reviewer(place);
+    const { config } = reviewed.context;
+    for (const date of ["valid-until: 2026-03-01T00:00:00Z", "valid-from: 2096-01-01T00:00:00Z"]) {
+      const dated = config.trustedSigners!.replace(/(?=-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----\s*$)/, `# ${date}\n`);
+      const certify = certifyDrill(reviewed.with({ config: { ...config, trustedSigners: dated } }).context, { drill: { latest: true }, by: "Dr. A. Lee", keyFile });
+      expect(await caught(certify)).toMatchObject({ code: "configuration", message: expect.stringContaining("nobody would trust what it certifies now") as string });
+    }
+  });
+
+  test("where the store honours no conditional writes, those who certify at once are kept apart on their host, and say by what", async () => {
+    const { place, drills } = await threeDrills();
+    const { keyFile, reviewed } = await reviewer(place);
+    const { config } = reviewed.context;
+    const deaf = reviewed.with({ config: { ...config, repository: { ...config.repository!, conditionalWrites: false } } });
+    const drillNamed = { drill: { id: drills[0].evidence.id }, by: "Dr. A. Lee" };
+    await Promise.all([certifyDrill(deaf.context, { ...drillNamed, keyFile }), certifyDrill(deaf.context, drillNamed)]);
+    expect((await showDrill(deaf.context, drillNamed.drill)).certifications).toHaveLength(2);
+    expect(place.events).toContainEqual(expect.objectContaining({ type: "note", message: expect.stringContaining("honours no conditional writes, as configured: a lock file on this host") as string }));
+    expect(await readdir(join(config.stateDir, "locks"), { recursive: true })).toContainEqual(expect.stringMatching(/ehr\/locks\/drill\.json$/));
   });
 
   test.each(["evidence.json", "evidence.json.sig", "report.html", "reports.json"])("refuses a drill whose %s was changed", async (file) => {

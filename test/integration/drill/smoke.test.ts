@@ -1,7 +1,7 @@
 /** The application on the copy: real programs and real HTTP, from every way to pass to every way not to. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
-import { createServer as createSocket, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -10,6 +10,7 @@ import type { SmokeTest } from "../../../src/config/drill-settings.ts";
 import type { Finding } from "../../../src/drill/checks/check.ts";
 import { runSmokeTest } from "../../../src/drill/checks/smoke.ts";
 import { source } from "../../harness/databases.ts";
+import { freePort } from "../../harness/owned-folders.ts";
 import { planted, plantedRows } from "./planted.ts";
 
 const signal = new AbortController().signal;
@@ -27,14 +28,6 @@ async function folder(): Promise<string> {
 
 /** A Node program as the command. */
 const node = (script: string, ...args: string[]): [string, ...string[]] => [process.execPath, "-e", script, ...args];
-
-async function freePort(): Promise<number> {
-  const server = createSocket();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function serving(listener: RequestListener): Promise<string> {
   const server = createServer(listener);

@@ -34,7 +34,7 @@ test("a deploy from its checkpoint to a look at it, good and bad", async () => {
   expect((await bench.ok("checkpoint", "verify")).stdout).toBe("1.4.2 is good: status 200, status=healthy, database=connected");
   app.answer = { status: "degraded", version: "1.4.2", database: "connected" };
   const bad = await bench.run("checkpoint", "verify", "1.4.2", "--json");
-  expect([bad.code, bad.json<{ error: { code: string; hints: string[] } }>().error]).toEqual([22, expect.objectContaining({ code: "rollback-failed", hints: expect.arrayContaining([expect.stringContaining("holdfast rollback plan --to 1.4.1")]) as unknown })]);
+  expect([bad.code, bad.json<{ error: { code: string; hints: string[] } }>().error]).toEqual([24, expect.objectContaining({ code: "deploy-bad", hints: expect.arrayContaining([expect.stringContaining("holdfast rollback plan --to 1.4.1")]) as unknown })]);
 
   const [listed] = (await bench.ok("checkpoint", "list", "--json")).json<{ verdict: string }[]>();
   expect(listed).toMatchObject({ verdict: "bad" });

@@ -16,7 +16,7 @@ const day = 86_400_000;
 /** Publishes checkpoints as many days old as said, each with pins; one of `elsewhere` is of another project. @returns their ids by age */
 async function publishOld({ on: { context }, platform }: Deployment, ages: readonly number[], elsewhere: readonly number[] = []): Promise<Map<number, string>> {
   const workplace = await openWorkplace(context);
-  const signer = await requireSigner(context.config);
+  const signer = await requireSigner(context.config, "checkpoint");
   const ids = new Map<number, string>();
   for (const age of ages) {
     const checkpoint = checkpointOf(`0.${1000 - age}`, `0.${999 - age}`, new Date(Date.now() - age * day).toISOString());

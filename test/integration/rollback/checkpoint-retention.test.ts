@@ -41,7 +41,7 @@ async function scene(ages: readonly number[], checkpointed = ages): Promise<Scen
   const on = await bench(url, { database: { retention: retentionOf({ keepLast: 1, minimumAgeMs: 0 }) } });
   const ids = await history(on, ages.map((age) => age * day));
   const workplace = await openWorkplace(on.context);
-  const signer = await requireSigner(on.context.config);
+  const signer = await requireSigner(on.context.config, "checkpoint");
   const checkpoints: Checkpoint[] = [];
   for (const [n, age] of ages.entries()) {
     if (!checkpointed.includes(age)) continue;
@@ -74,7 +74,7 @@ test("more than five keep theirs while they are younger than 90 days", async () 
 test("what is deployed beside a checkpoint, a signature and a stranger's checkpoint take no place among the five", async () => {
   const there = await scene([1, 100, 110, 120, 130], [100, 110, 120, 130]);
   const workplace = await openWorkplace(there.on.context);
-  const signer = await requireSigner(there.on.context.config);
+  const signer = await requireSigner(there.on.context.config, "checkpoint");
   for (let n = 0; n < 6; n += 1) await publishDeployed(workplace.repository, deployedOf(there.checkpoints[0]!, new Date(Date.now() - n * 60_000).toISOString(), { problems: [`see ${there.ids[4]!}`] }), signer);
   for (let n = 0; n < 6; n += 1) await publishCheckpoint(workplace.repository, checkpointOf("9.9", "9.8", new Date(Date.now() + n * 60_000).toISOString()), loadSigner(generateSigningKey().privateKeyPem, "a stranger"));
   await workplace.close();

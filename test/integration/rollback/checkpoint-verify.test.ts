@@ -36,16 +36,16 @@ test("a deploy that brought its images, its migration and its version is good, a
   expect((await readAudit(there.on.context, { last: 1 }))[0]).toMatchObject({ action: "checkpoint verify", outcome: "ok", subject: { checkpoint: id, release: "1.4.2", verdict: "good" } });
 });
 
-test("a bad deploy ends with 22, names the way back, and is recorded all the same", async () => {
+test("a bad deploy ends with 24, which nothing else does, names the way back, and is recorded all the same", async () => {
   const there = await deployment();
   const { id } = await there.checkpoint();
   there.platform.deploy("1.4.2");
   there.app.answer = undefined;
   const failure: unknown = await look(there).catch((error: unknown) => error);
-  expect(failure).toMatchObject({ code: "rollback-failed", exitCode: 22, message: containing("the deploy of 1.4.2 is bad: the health check did not pass often enough in a row: 0 of "), hints: [containing("holdfast rollback plan --to 1.4.1 --database ehr"), containing("verify again")] });
+  expect(failure).toMatchObject({ code: "deploy-bad", exitCode: 24, message: containing("the deploy of 1.4.2 is bad: the health check did not pass often enough in a row: 0 of "), hints: [containing("holdfast rollback plan --to 1.4.1 --database ehr"), containing("verify again")] });
   const [entry] = await seen(there);
   expect(entry?.deployed).toMatchObject({ checkpoint: id, verdict: "bad", problems: [containing("status 503, but must be 200"), "1 migration of the release is not applied: 2_widen"] });
-  expect((await readAudit(there.on.context, { last: 1 }))[0]).toMatchObject({ action: "checkpoint verify", outcome: "failed", code: "rollback-failed", subject: { verdict: "bad" } });
+  expect((await readAudit(there.on.context, { last: 1 }))[0]).toMatchObject({ action: "checkpoint verify", outcome: "failed", code: "deploy-bad", subject: { verdict: "bad" } });
 });
 
 test("an application that is well only in between is not healthy", async () => {
@@ -55,7 +55,7 @@ test("an application that is well only in between is not healthy", async () => {
   let asked = 0;
   const well = there.app.answer;
   Object.defineProperty(there.app, "answer", { get: () => (asked++ % 3 === 2 ? undefined : well) });
-  await expect(look(there)).rejects.toMatchObject({ code: "rollback-failed", message: containing("did not pass often enough in a row") });
+  await expect(look(there)).rejects.toMatchObject({ code: "deploy-bad", message: containing("did not pass often enough in a row") });
 });
 
 test("what was expected of {release} is asked of the release that came", async () => {

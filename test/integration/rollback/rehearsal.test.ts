@@ -12,9 +12,9 @@ import { backupKey, manifestFile, signatureSuffix } from "../../../src/catalog/l
 import { generateSigningKey, loadSigner } from "../../../src/catalog/signatures.ts";
 import { renderRehearsal } from "../../../src/cli/rehearsal-view.ts";
 import { drillDefaults, type SmokeTest } from "../../../src/config/drill-settings.ts";
-import { reachable } from "../../../src/rollback/rehearsal/egress.ts";
 import { engineAt } from "../../../src/rollback/rehearsal/engine.ts";
-import { openRelay } from "../../../src/rollback/rehearsal/relay.ts";
+import { openRelay, throughContainer } from "../../../src/rollback/rehearsal/relay.ts";
+import { reachable } from "../../../src/rollback/rehearsal/trial.ts";
 import { bench, type Bench } from "../../harness/context.ts";
 import { tampering, testServerScratch } from "../../harness/drills.ts";
 import { createDatabase, runSql } from "../../harness/postgres.ts";
@@ -122,14 +122,14 @@ test("the trial of a way out and the relay also work with bash, and say what doe
   onTestFinished(() => { server.close(); silent.close(); });
   await Promise.all([once(server, "listening"), once(silent, "listening")]);
   const [port, quiet] = [server, silent].map((each) => (each.address() as AddressInfo).port) as [number, number];
-  expect(await reachable(hostEngine, "nobody", [{ host: "127.0.0.1", port }, { host: "127.0.0.1", port: quiet }, { host: "127.0.0.1", port: 1 }])).toEqual(new Set([`127.0.0.1 ${port}`, `127.0.0.1 ${quiet}`]));
-  expect(await reachable(engineAt(["false"]), "nobody", [])).toBeUndefined();
+  expect(await reachable((...command) => hostEngine.run("exec", "nobody", ...command), [{ host: "127.0.0.1", port }, { host: "127.0.0.1", port: quiet }, { host: "127.0.0.1", port: 1 }])).toEqual(new Set([`127.0.0.1 ${port}`, `127.0.0.1 ${quiet}`]));
+  expect(await reachable((...command) => engineAt(["false"]).run(...command), [])).toBeUndefined();
 
-  const relay = await openRelay(hostEngine, "nobody", { host: "127.0.0.1", port });
+  const relay = await openRelay(throughContainer(hostEngine, "nobody", { host: "127.0.0.1", port }));
   expect(await (await fetch(`http://127.0.0.1:${relay.port}/`)).text()).toBe("here");
   await relay.close();
   expect(await caught(new Promise((resolve, reject) => connect(relay.port, "127.0.0.1", () => { resolve(undefined); }).once("error", reject)))).toMatchObject({ code: "ECONNREFUSED" });
-  const nowhere = await openRelay(hostEngine, "nobody", { host: "127.0.0.1", port: 1 });
+  const nowhere = await openRelay(throughContainer(hostEngine, "nobody", { host: "127.0.0.1", port: 1 }));
   expect(await caught(fetch(`http://127.0.0.1:${nowhere.port}/`))).toBeInstanceOf(TypeError);
   await nowhere.close();
 });

@@ -23,7 +23,7 @@ const vandalise = (change: (records: ReturnType<typeof document>["records"]) => 
 };
 
 test("a hold stands until it is released, and both records stay", async () => {
-  expect(await readHold(catalog.repository, id)).toEqual({ hold: null, records: [] });
+  expect(await readHold(catalog.repository, id)).toEqual({ hold: null, records: [], untrusted: 0 });
   await append({ kind: "hold", until: "2027-01-01T00:00:00.000Z" });
   const { hold } = await readHold(catalog.repository, id);
   expect(hold).toEqual({ reason: "litigation 17", until: new Date("2027-01-01T00:00:00Z") });

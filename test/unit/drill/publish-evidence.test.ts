@@ -1,10 +1,14 @@
-import { expect, test } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 
 import { drillId, drillKey, partsOfDrillId } from "../../../src/catalog/layout.ts";
 import { beginDrill, isRunning, ownershipOf, parseBegun } from "../../../src/drill/evidence/begun.ts";
 import { publishEvidence } from "../../../src/drill/evidence/publish-evidence.ts";
 import { listDrills, readDrill } from "../../../src/drill/evidence/records.ts";
 import { acquireLock } from "../../../src/lock/lease.ts";
+import { withoutConditions } from "../../../src/store/unconditional.ts";
 import { memoryStore } from "../../harness/memory-store.ts";
 import { freshKeys } from "../catalog/fixture.ts";
 import { actor, clock, draftOf, drillBench } from "./fixture.ts";
@@ -65,6 +69,31 @@ test("five that publish at once stand in one chain", async () => {
   expect(new Set(published.map(({ evidence }) => evidence.previous?.id)).size).toBe(5);
   expect(await verify()).toMatchObject({ proven: 5, problems: [] });
 }, 120_000);
+
+describe("where the store decides no race", () => {
+  /** Four drills on one host that end at once, at a store that takes every conditional put for a plain one. */
+  async function four(guarded: boolean): Promise<{ readonly verdicts: readonly string[]; readonly problems: readonly unknown[] }> {
+    const stateDir = await mkdtemp(join(tmpdir(), "holdfast-guarded-"));
+    onTestFinished(() => rm(stateDir, { recursive: true, force: true }));
+    const plain = memoryStore();
+    const put = plain.put.bind(plain);
+    plain.put = (key, bytes) => put(key, bytes);
+    const { repository, signer, verify } = await drillBench(withoutConditions(plain));
+    const drafts = ["01", "02", "03", "04"].map((day) => draftOf(`2026-06-${day}T02:00:00Z`, { repository: { id: repository.id, url: "memory:" } }));
+    const guard = guarded ? { stateDir, repositoryId: repository.id } : undefined;
+    const ended = await Promise.allSettled(drafts.map((draft) => publishEvidence(repository, draft, { signer, clock, actor, guard, render: () => [] })));
+    return { verdicts: ended.map(({ status }) => status), problems: (await verify()).problems };
+  }
+
+  test("the drills of one host stand in one chain", async () => {
+    expect(await four(true)).toEqual({ verdicts: Array(4).fill("fulfilled"), problems: [] });
+  });
+
+  test("and without what keeps them apart they do not: the store really decides nothing", async () => {
+    const { verdicts, problems } = await four(false);
+    expect(verdicts.every((verdict) => verdict === "fulfilled") && problems.length === 0).toBe(false);
+  });
+});
 
 test("evidence that cannot be trusted is not followed", async () => {
   const { publish, put, read, verify } = await drillBench();

@@ -5,8 +5,9 @@ import { expect, test } from "vitest";
 import type { WorkloadState } from "../../../src/rollback/platform/platform.ts";
 import { verdictOf } from "../../../src/rollback/rehearsal/evidence.ts";
 import { checkRunning } from "../../../src/rollback/rehearsal/compose-boot.ts";
-import { placeholder, rehearsalFile } from "../../../src/rollback/rehearsal/compose-file.ts";
-import { healthAddress } from "../../../src/rollback/rehearsal/health-address.ts";
+import { rehearsalFile } from "../../../src/rollback/rehearsal/compose-file.ts";
+import { composePorts, healthAddress, type Listeners } from "../../../src/rollback/rehearsal/health-address.ts";
+import { placeholder } from "../../../src/rollback/rehearsal/placeholder.ts";
 
 const id = `sha256:${"1".repeat(64)}`;
 const concealed = `scrypt:${"a".repeat(64)}`;
@@ -71,12 +72,14 @@ test.each([
   ["the service's name", "http://app:3000/health", [], { service: "app", port: 3000 }],
   ["what the image exposes", "https://ehr.example/health", [], { service: "app", port: 4000 }],
 ])("a health check is found by %s", (_how, url, ports, expected) => {
-  expect(healthAddress(url, [service({ ports })], new Map([["app", [4000]]]))).toEqual(expected);
+  expect(healthAddress(url, listeners([service({ ports })], 4000))).toEqual(expected);
 });
 
+const listeners = (workloads: readonly WorkloadState[], ...exposed: readonly number[]): Listeners => ({ services: workloads.map(({ name }) => name), ports: workloads.flatMap(composePorts), exposed: exposed.map((target) => ({ service: "app", target, published: undefined })) });
+
 test("a health check that may be anybody's is nobody's", () => {
-  expect(healthAddress("https://ehr.example/health", [service({ ports: [{ target: 3000, published: "8080" }, { target: 9000, published: "9090" }, { target: 53, published: "443", protocol: "udp" }] })], new Map())).toEqual({ why: "the health check asks port 443, which no service of the release publishes, and several listen: app:3000, app:9000" });
-  expect(healthAddress("https://ehr.example/health", [service({})], new Map([["app", []]]))).toMatchObject({ why: expect.stringContaining("none says that it listens") as string });
+  expect(healthAddress("https://ehr.example/health", listeners([service({ ports: [{ target: 3000, published: "8080" }, { target: 9000, published: "9090" }, { target: 53, published: "443", protocol: "udp" }] })]))).toEqual({ why: "the health check asks port 443, which no service of the release publishes, and several listen: app:3000, app:9000" });
+  expect(healthAddress("https://ehr.example/health", listeners([service({})]))).toMatchObject({ why: expect.stringContaining("none says that it listens") as string });
 });
 
 test("a container that runs another image than was recorded, or none, is found", () => {

@@ -3,7 +3,7 @@ import type { z } from "zod";
 
 import type { KubernetesSettings } from "../../../config/rollback-settings.ts";
 import { HoldfastError, messageOf } from "../../../errors.ts";
-import { runTool, ToolFailure } from "../../../process/run.ts";
+import { type CommandLine, runTool, ToolFailure } from "../../../process/run.ts";
 
 export interface CallOptions {
   readonly signal: AbortSignal;
@@ -17,6 +17,10 @@ export interface CallOptions {
 
 export interface Kubectl {
   readonly namespace: string;
+  /** kubectl with its context and namespace, for what runs on (`exec`, `port-forward`). */
+  readonly command: CommandLine;
+  /** What of our environment it needs to log in. */
+  environment(): Record<string, string>;
   /** @returns what kubectl printed @throws ToolFailure; HoldfastError `cancelled` */
   run(args: readonly string[], options: CallOptions): Promise<string>;
   /** @returns what `kubectl ARGS --output json` printed, as `schema` reads it; undefined if kubectl found nothing (`--ignore-not-found`) */
@@ -30,16 +34,18 @@ const forCredentials = /^(?:AWS|GOOGLE|CLOUDSDK|AZURE|AAD|OIDC)_[A-Z0-9_]+$|^(?:
 
 export function kubectlOf({ context, namespace, kubeconfig }: KubernetesSettings): Kubectl {
   const file = kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig];
+  const commandIn = (where: string): CommandLine => ["kubectl", "--context", context, "--namespace", where, ...file];
+  const environment = (): Record<string, string> => Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value !== undefined && forCredentials.test(name) ? [[name, value]] : [])));
   const run: Kubectl["run"] = async (args, { signal, timeoutMs, namespace: other, input }) => {
     const limit = timeoutMs === undefined ? [`--request-timeout=${answerMs / 1000}s`] : [];
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => forCredentials.test(name)));
-    const where = ["--context", context, "--namespace", other ?? namespace, ...file];
     // Discovery and logging in come before the request that has the limit.
-    const { stdout } = await runTool(["kubectl"], [...where, ...limit, ...args], { signal, env, timeout: (timeoutMs ?? answerMs) + answerMs, ...(input !== undefined && { input }) });
+    const { stdout } = await runTool(commandIn(other ?? namespace), [...limit, ...args], { signal, env: environment(), timeout: (timeoutMs ?? answerMs) + answerMs, ...(input !== undefined && { input }) });
     return stdout;
   };
   return {
     namespace,
+    command: commandIn(namespace),
+    environment,
     run,
     async read(schema, args, options) {
       const text = await run([...args, "--output", "json"], options);

@@ -93,7 +93,7 @@ const containerStatus = z.looseObject({
     .default({}),
 });
 
-const pod = z.looseObject({
+export const pod = z.looseObject({
   kind: z.literal("Pod"),
   metadata,
   status: z.looseObject({

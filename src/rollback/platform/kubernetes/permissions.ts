@@ -3,10 +3,12 @@ import type { PreflightFinding } from "../../finding.ts";
 import type { Kubectl } from "./kubectl.ts";
 import { resourceOf, type WorkloadName } from "./workload.ts";
 
-interface Permission {
+export interface Permission {
   readonly verb: string;
   /** `deployments.apps/app` */
   readonly resource: string;
+  /** A subresource: `exec`. */
+  readonly part?: string;
 }
 
 /** @throws ToolFailure if the server cannot be asked */
@@ -38,12 +40,15 @@ export function permissionsFor(workloads: readonly WorkloadName[]): Permission[]
   ];
 }
 
-/** Asks as `kubectl auth can-i` does, and for all at once. @returns those that are refused */
-async function deniedOf(kubectl: Kubectl, needed: readonly Permission[], signal: AbortSignal): Promise<Permission[]> {
-  const items = needed.map(({ verb, resource }) => {
+/**
+ * Asks as `kubectl auth can-i` does, and for all at once, in kubectl's namespace; of what belongs to none, the server knows that itself.
+ * @returns those that are refused
+ */
+export async function deniedOf(kubectl: Kubectl, needed: readonly Permission[], signal: AbortSignal): Promise<Permission[]> {
+  const items = needed.map(({ verb, resource, part }) => {
     const [of = "", name] = resource.split("/");
     const [plural = "", ...group] = of.split(".");
-    const resourceAttributes = { namespace: kubectl.namespace, verb, group: group.join("."), resource: plural, ...(name !== undefined && { name }) };
+    const resourceAttributes = { namespace: kubectl.namespace, verb, group: group.join("."), resource: plural, ...(part !== undefined && { subresource: part }), ...(name !== undefined && { name }) };
     return { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes } };
   });
   const input = JSON.stringify({ apiVersion: "v1", kind: "List", items });

@@ -45,3 +45,9 @@ function followsSecretFlag(items: readonly unknown[], index: number): boolean {
 function hashed(value: string, uid: string): string {
   return `hmac-sha256:${keyedSha256(uid, value)}`;
 }
+
+/** Whether somewhere in it a value stands only as its hash. */
+export function holdsHashed(value: unknown): boolean {
+  if (typeof value === "string") return /hmac-sha256:[0-9a-f]{64}/.test(value);
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsHashed);
+}
