@@ -19,7 +19,7 @@ test("the JSON of every command's result, and of its failures, has the shape tha
   await place.applies(renaming);
   await place.sql("INSERT INTO patients (full_name) VALUES ('in between'), ('in between');\n");
   app.answer = undefined;
-  await run("failure: a bad deploy", 22, "checkpoint", "verify");
+  await run("failure: a bad deploy", 24, "checkpoint", "verify");
   app.answer = { status: "healthy", version: "2.0.0", database: "connected" };
   await run("checkpoint verify", 0, "checkpoint", "verify");
   await run("checkpoint list", 0, "checkpoint", "list");
