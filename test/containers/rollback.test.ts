@@ -1,5 +1,5 @@
 /** Whole rollbacks on Docker Compose: an application in three releases, its database, its migrations, and a client that watches. */
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 
 import type { RollbackPlan } from "../../src/app/rollback/make-plan.ts";
 import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
@@ -7,6 +7,9 @@ import type { ShownRollbackJson } from "../../src/cli/rollback-view.ts";
 import { sweepApps } from "../harness/compose-app.ts";
 import { docker } from "../harness/containers.ts";
 import { badReleaseOnCompose, databasesOf, patientsOf, pollingClient, rollBack, rollingBack, type RollingBack, watchEngine } from "../harness/rolling-back.ts";
+
+// Dozens of containers, on a machine that may be busy.
+vi.setConfig({ testTimeout: 300_000 });
 
 beforeAll(sweepApps);
 

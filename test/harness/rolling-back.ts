@@ -121,12 +121,21 @@ export function pollingClient(url: string): { stop(): Promise<Downtime> } {
 }
 
 /** The engine's own word on a project's containers, from now on: "start NAME", "die NAME". It keeps only the last few itself. */
-export function watchEngine(project: string): { stop(): Promise<string[]> } {
+export function watchEngine(project: string): { /** Waits until a line of it matches. */ until(wanted: RegExp): Promise<void>; stop(): Promise<string[]> } {
   let seen = "";
   const watching = execa("docker", ["events", "--filter", `label=com.docker.compose.project=${project}`, "--filter", "event=start", "--filter", "event=die", "--format", "{{.Action}} {{.Actor.Attributes.name}}"], { stdin: "ignore", reject: false, buffer: false });
   watching.stdout.setEncoding("utf8").on("data", (text: string) => { seen += text; });
   onTestFinished(() => { watching.kill(); });
   return {
+    until: (wanted) => new Promise((resolve) => {
+      const look = (): void => {
+        if (!wanted.test(seen)) return;
+        watching.stdout.off("data", look);
+        resolve();
+      };
+      watching.stdout.on("data", look);
+      look();
+    }),
     stop: async () => {
       watching.kill();
       await watching;

@@ -6,14 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { workbench } from "../harness/cli.ts";
 import { createDatabase, dropDatabase, runSql } from "../harness/postgres.ts";
-
-/** Keys and types; of a list the shapes that occur in it. Keys that are data themselves (checksums by name…) do not occur. */
-function shapeOf(value: unknown): unknown {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return [...new Map(value.map((item) => [JSON.stringify(shapeOf(item)), shapeOf(item)])).values()];
-  if (typeof value !== "object") return typeof value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shapeOf(inner)]));
-}
+import { shapesOf } from "../harness/shapes.ts";
 
 const snapshot = join(dirname(import.meta.filename), "__contract__", "json-shapes.json");
 
@@ -23,12 +16,7 @@ test("the JSON of every command's result, and of a failure, has the shape that w
   const bench = await workbench(database.url);
   const [copy, other] = [`${database.name}_copy`, `${database.name}_other`];
   for (const name of [copy, other]) onTestFinished(() => dropDatabase(name));
-  const shapes: Record<string, unknown> = {};
-  const run = async (title: string, code: number, ...args: string[]): Promise<void> => {
-    const outcome = await bench.run(...args, "--json");
-    expect(outcome.code, `${title}: ${outcome.stdout}${outcome.stderr}`).toBe(code);
-    shapes[title] = shapeOf(outcome.json());
-  };
+  const { shapes, run } = shapesOf(bench);
   await run("repository init", 0, "repository", "init");
   await run("config validate", 0, "config", "validate");
   await run("keys generate", 0, "keys", "generate", "--out", join(bench.folder, "more"));
