@@ -103,7 +103,6 @@ function healthFinding({ settings, present }: PreflightPlace): PreflightFinding 
 function rehearsalFinding({ rehearsed, checkpoint }: PreflightPlace): PreflightFinding {
   const title = "this rollback was rehearsed";
   if (rehearsed?.verdict === "pass") return { id: "rehearsal", title, outcome: "ok", detail: `${rehearsed.id} passed on ${rehearsed.at}` };
-  if (checkpoint.state.platform === "kubernetes") return { id: "rehearsal", title, outcome: "warn", detail: "never: rehearsals on Kubernetes are not possible yet", hint: "Try the way back in a namespace for tests before the deploy." };
   const hint = `Rehearse with \`holdfast rollback rehearse --to ${checkpoint.running}\` while there is time.`;
   return { id: "rehearsal", title, outcome: "warn", detail: rehearsed === null ? "never" : `${rehearsed.id} of ${rehearsed.at} did not pass: ${rehearsed.verdict}`, hint };
 }
