@@ -18,6 +18,10 @@ const databasePattern = /^[a-z0-9][a-z0-9_-]*$/;
 /** The other objects of a backup's folder; `key.json` says who opens a key that was encrypted anew. */
 const backupFiles: ReadonlySet<string> = new Set([manifestFile, keyFile, "key.json"].flatMap((file) => [file, file + signatureSuffix]));
 
+export function isDatabaseName(name: string): boolean {
+  return databasePattern.test(name);
+}
+
 export function isPartFile(file: string): boolean {
   return partPattern.test(file);
 }

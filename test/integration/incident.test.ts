@@ -16,10 +16,12 @@ import { openRepository } from "../../src/catalog/repository.ts";
 import { silentReporter } from "../../src/ports.ts";
 import { appendIncident, openIncident } from "../../src/rollback/incident/incident.ts";
 import { openJournal } from "../../src/rollback/journal/open-journal.ts";
+import { publishBegun } from "../../src/rollback/plan/records.ts";
 import { openLocalStore } from "../../src/store/local.ts";
 import { workbench, type Workbench } from "../harness/cli.ts";
 import { type Bench, bench } from "../harness/context.ts";
 import { by, incidentId as id, opening } from "../unit/rollback/incident-fixture.ts";
+import { planOf } from "../unit/app/records-fixture.ts";
 
 const nowhere = "postgresql://nobody@127.0.0.1:1/ehr";
 const rollback = "rollback-ehr-20261121T020000Z-7f3a";
@@ -81,6 +83,10 @@ describe("a check of the repository", () => {
 
   async function withJournal(): Promise<Awaited<ReturnType<typeof withIncident>>> {
     const here = await withIncident();
+    await publishBegun(here.repository, {
+      format: 1, kind: "holdfast-rollback", id: rollback, database: "ehr", startedAt: here.context.clock.now().toISOString(), by: { user: "ann", host: "db1", operator: null, holdfast: "0.1.0" }, reason: null, incident: id, drainMs: 0,
+      plan: planOf("1.4.2-20261120T020000Z"), signer: here.signer.id,
+    }, here.signer);
     const journal = await openJournal({ stateDir: join(here.folder, "elsewhere"), repository: here.repository, database: "ehr", id: rollback, clock: here.context.clock, actor: here.context.actor, signer: here.signer, reporter: silentReporter });
     await journal.append({ kind: "step-begun", step: "maintenance-on" });
     await journal.append({ kind: "step-done", step: "maintenance-on", facts: {}, found: false });

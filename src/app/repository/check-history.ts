@@ -4,6 +4,7 @@ import { keptTimeline } from "../../audit/escrow.ts";
 import { select } from "../../audit/select.ts";
 import { type TimelineReport, verifyTimeline } from "../../audit/verify.ts";
 import { databaseOfRecordId, escrowFolder, partsOfDrillId, rehearsalKey, rehearsalsFolder, timelineFolder } from "../../catalog/layout.ts";
+import { isDatabaseName } from "../../catalog/places.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import { type RecordedDrill, verifyDrills } from "../../drill/evidence/verify-evidence.ts";
 import { type RecordedRehearsal, verifyRehearsals } from "../../rollback/rehearsal/records.ts";
@@ -35,7 +36,7 @@ export async function readHistory({ repository, timeline }: Workplace): Promise<
   const records = new RecordedDeeds();
   for await (const entry of timeline.read()) {
     const { action, outcome, subject: { backup, database, checkpoint }, message } = entry;
-    if (action === "checkpoint create" && outcome === "ok" && database !== undefined && checkpoint !== undefined) checkpoints.set(database, [...(checkpoints.get(database) ?? []), checkpoint]);
+    if (action === "checkpoint create" && outcome === "ok" && database !== undefined && isDatabaseName(database) && checkpoint !== undefined) checkpoints.set(database, [...(checkpoints.get(database) ?? []), checkpoint]);
     if (action === "backup" && outcome === "ok" && backup !== undefined) published.add(backup);
     if (removals.has(action) && backup !== undefined) removed.add(backup);
     if (action === "prune") for (const { groups } of (message ?? "").matchAll(announced)) removed.add(groups?.["id"] ?? "");
@@ -77,7 +78,8 @@ class RecordedDeeds {
   }
 
   take({ action, outcome, subject: { database, backup, rollback, run, incident } }: TimelineEntry): void {
-    if (outcome !== "ok" || database === undefined) return;
+    // Whoever can write to the repository can write such an entry, and its name becomes part of a key.
+    if (outcome !== "ok" || database === undefined || !isDatabaseName(database)) return;
     const { rollbacks, runbooks, incidents, holds } = this.of(database);
     if (databaseOfRecordId("rollback", rollback ?? "") === database) rollbacks.add(rollback ?? "");
     if (databaseOfRecordId("runbook", run ?? "") === database) runbooks.add(run ?? "");

@@ -66,7 +66,7 @@ async function temporary(): Promise<string> {
 }
 
 const health = null;
-const planOf = (checkpoint: string): RollbackPlan => ({
+export const planOf = (checkpoint: string): RollbackPlan => ({
   format: 1, kind: "holdfast-rollback-plan", madeAt: at, database: "ehr", to: "1.4.1", checkpoint: { id: checkpoint, sha256: "a".repeat(64), takenAt: at, backup: held, snapshotAt: at }, strategy: "images-only", because: "it fits",
   now: { release: "1.4.2", state: stateOf("1.4.2"), ledgers: [ledgerOf(["1_init"])], health }, target: { state: stateOf("1.4.1"), ledgers: [ledgerOf(["1_init"])], schemaFingerprint: "f".repeat(64) },
   migrations: [], acceptIncompatible: null, skipSafetyBackup: null, loss: { data: false, minutes: 0, tables: [] }, stops: { workloads: [], seconds: null, basis: "nothing" }, rehearsed: null, preflight: [], steps: [{ id: "observe", title: "observe" }], confirm: "ehr",
