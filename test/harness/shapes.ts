@@ -12,7 +12,7 @@ export function shapeOf(value: unknown): unknown {
 }
 
 /** Runs commands with --json, each to the exit code that it must have, and keeps the shapes of their answers by title. */
-export function shapesOf(bench: Pick<Workbench, "run">): { readonly shapes: Record<string, unknown>; run(title: string, code: number, ...args: string[]): Promise<unknown> } {
+export function shapesOf(bench: Pick<Workbench, "run">): { readonly shapes: Record<string, unknown>; readonly run: (title: string, code: number, ...args: string[]) => Promise<unknown> } {
   const shapes: Record<string, unknown> = {};
   return {
     shapes,
