@@ -6,7 +6,7 @@ import { planFlags } from "../../src/cli/rollback-flags.ts";
 
 export default class RollbackRehearse extends BaseCommand {
   static override summary = "Prove before the incident that a release and its backup fit: bring both up, apart from production";
-  static override description = "Restores the backup of a checkpoint into a scratch, brings up the images that ran then on it (on Docker Compose in a project of its own, with no published port, nothing of production mounted, and a network that leads nowhere, each of which is looked at), asks the health check and the smoke test, removes everything, and signs what was found. What could not be looked at never counts as passed.";
+  static override description = "Restores the backup of a checkpoint into a scratch, brings up the images that ran then on it (on Docker Compose in a project, on Kubernetes in a namespace of its own, with no published port, nothing of production mounted, and a network that leads nowhere, each of which is looked at or tried before anything of the release starts), asks the health check and the smoke test, removes everything, and signs what was found. What could not be looked at never counts as passed.";
   static override examples = [
     "<%= config.bin %> rollback rehearse --to 1.4.1",
     "<%= config.bin %> rollback rehearse --reason 'before the release of Friday' --json",

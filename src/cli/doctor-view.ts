@@ -8,6 +8,6 @@ export function renderDiagnosis(checks: readonly DoctorCheck[]): string {
   const rows = checks.map((check) => [check.area, check.name, words[check.outcome], readable(check.detail).replaceAll("\n", " ")]);
   const hints = checks.flatMap((check) => (check.hint === undefined || check.outcome === "ok" ? [] : [`  → ${check.area}, ${check.name}: ${check.hint}`]));
   const failed = checks.filter((check) => check.outcome === "fail").length;
-  const verdict = failed === 0 ? "everything that a backup needs is there" : `${failed} ${failed === 1 ? "check" : "checks"} failed`;
+  const verdict = failed === 0 ? "everything that is needed is there" : `${failed} ${failed === 1 ? "check" : "checks"} failed`;
   return [renderTable(["area", "check", "result", "detail"], rows), ...hints, verdict].join("\n");
 }

@@ -1,51 +1,26 @@
 /** Rehearsals that are killed: what they leave on the engine is gone after `drill clean`. */
-import { execa } from "execa";
-import { writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import type { CleanResult } from "../../src/app/drill/clean-drills.ts";
 import type { RehearsalJson } from "../../src/cli/rehearsal-view.ts";
-import type { Bench } from "../harness/context.ts";
+import { commandLine, killRehearsal } from "../harness/rehearsal-command.ts";
 import { checkpointOf, clinicAt, recordedState, remains } from "../harness/rehearsals.ts";
 
-const starter = join(import.meta.dirname, "..", "..", "bin", "dev.js");
-
-/** The bench's configuration for processes of their own. */
-async function commandLine({ folder, context: { config } }: Bench) {
-  const ehr = config.databases.get("ehr")!;
-  await writeFile(join(folder, "holdfast.yaml"), JSON.stringify({
-    databases: { ehr: {
-      url: ehr.url, digests: "all", drill: { scratch: "docker", image: ehr.drill.image, storage: "tmpfs" },
-      rollback: { platform: "compose", compose: { project: "clinic", files: ["/srv/clinic/compose.yaml"], services: ["app"] }, health: { url: "http://127.0.0.1:18080/api/health", times: 2, interval: "1s", timeout: "60s" } },
-    } },
-  }));
-  const env = {
-    PATH: process.env["PATH"], HOME: folder, DOCKER_CONFIG: join(homedir(), ".docker"), HOLDFAST_REPOSITORY: config.repository!.url, HOLDFAST_IDENTITY_FILE: config.identityFile,
-    HOLDFAST_SIGNING_KEY_FILE: config.signingKeyFile, HOLDFAST_TRUSTED_SIGNERS: config.trustedSigners, HOLDFAST_STATE_DIR: config.stateDir, HOLDFAST_TEMP_DIR: folder,
-  };
-  return (...args: string[]) => execa(process.execPath, [starter, ...args], { env, extendEnv: false, cwd: folder, reject: false, stdin: "ignore" });
-}
+const configuration = {
+  drill: { scratch: "docker", image: "holdfast-test/drill-postgres:{major}", storage: "tmpfs" },
+  rollback: { platform: "compose", compose: { project: "clinic", files: ["/srv/clinic/compose.yaml"], services: ["app"] }, health: { url: "http://127.0.0.1:18080/api/health", times: 2, interval: "1s", timeout: "60s" } },
+};
 
 test("what killed rehearsals leave is gone after drill clean, and the next one passes", async () => {
   const here = await clinicAt("1.4.1");
   await checkpointOf(here, await recordedState("1.4.1"), "1.4.1");
-  const holdfast = await commandLine(here);
+  const holdfast = await commandLine(here, configuration);
   const left: string[] = [];
   const pids: number[] = [];
   for (const [step, delay] of [["images", 200], ["provision", 500], ["restore", 200], ["application", 1_000], ["application", 4_500], ["remove", 100]] as const) {
-    const running = holdfast("rollback", "rehearse", "--log-format", "json");
-    let heard = "";
-    running.stderr.on("data", (chunk: Buffer) => {
-      if (heard.includes(`"step-started","step":"${step}"`)) return;
-      heard += chunk.toString();
-      if (heard.includes(`"step-started","step":"${step}"`)) setTimeout(() => running.kill("SIGKILL"), delay);
-    });
-    const { signal } = await running;
-    expect(signal, `${step}: ${heard}`).toBe("SIGKILL");
-    pids.push(running.pid!);
-    left.push(...(await remains(running.pid)));
+    const pid = await killRehearsal(holdfast, step, delay);
+    pids.push(pid);
+    left.push(...(await remains(pid)));
   }
   expect(left.map((name) => name.replace(/-\d+-.*/, ""))).toEqual(expect.arrayContaining(["holdfast-rehearsal", "holdfast-drill"]));
   const clean = await holdfast("drill", "clean", "--json");
@@ -60,7 +35,7 @@ test("what killed rehearsals leave is gone after drill clean, and the next one p
 test("a rehearsal that runs is left alone by drill clean", async () => {
   const here = await clinicAt("1.4.1");
   await checkpointOf(here, await recordedState("1.4.1"), "1.4.1");
-  const holdfast = await commandLine(here);
+  const holdfast = await commandLine(here, configuration);
   const running = holdfast("rollback", "rehearse", "--json", "--log-format", "json");
   let heard = "";
   await new Promise<void>((resolve, reject) => {
