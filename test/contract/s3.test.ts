@@ -2,7 +2,8 @@ import { describe, onTestFinished, test } from "vitest";
 
 import { s3Missing, s3Server } from "../harness/s3.ts";
 import { lockContract } from "./lock.contract.ts";
-import { keepsStreams, storeContract } from "./store.contract.ts";
+import { storeContract } from "./store.contract.ts";
+import { keepsStreams } from "./stream.contract.ts";
 import { timelineContract } from "./timeline.contract.ts";
 
 const missing = s3Missing();
