@@ -3,10 +3,10 @@ import { execa } from "execa";
 import { randomBytes } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
 
-import { checkEgress } from "../../src/rollback/rehearsal/egress.ts";
-import { type Engine, engineAt, findRehearsals, makeNetwork, removeRehearsal } from "../../src/rollback/rehearsal/engine.ts";
+import { checkEgress } from "../../src/rollback/rehearsal/compose/egress.ts";
+import { type Engine, engineAt, findRehearsals, makeNetwork, removeRehearsal } from "../../src/rollback/rehearsal/compose/engine.ts";
 import { rehearsalLabel } from "../../src/rollback/rehearsal/mark.ts";
-import { checkContainers, checkNetwork } from "../../src/rollback/rehearsal/isolation.ts";
+import { checkContainers, checkNetwork } from "../../src/rollback/rehearsal/compose/isolation.ts";
 import { docker, image, label } from "../harness/containers.ts";
 
 const engine = engineAt(["docker"]);

@@ -6,7 +6,7 @@ import type { RollbackSettings } from "../../config/rollback-settings.ts";
 import { isAbandoned, type Onlooker } from "../../drill/scratch/owner.ts";
 import { scratchMark } from "../../drill/scratch/scratch.ts";
 import { processTable } from "../../process/table.ts";
-import { engineAt, findRehearsals, removeRehearsal } from "../../rollback/rehearsal/engine.ts";
+import { engineAt, findRehearsals, removeRehearsal } from "../../rollback/rehearsal/compose/engine.ts";
 import { findNamespaces, kubectlIn, removeNamespace } from "../../rollback/rehearsal/kubernetes/namespace.ts";
 import { type Labels, rehearsalMark } from "../../rollback/rehearsal/mark.ts";
 import type { Context } from "../context.ts";

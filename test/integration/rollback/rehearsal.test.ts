@@ -12,8 +12,9 @@ import { backupKey, manifestFile, signatureSuffix } from "../../../src/catalog/l
 import { generateSigningKey, loadSigner } from "../../../src/catalog/signatures.ts";
 import { renderRehearsal } from "../../../src/cli/rehearsal-view.ts";
 import { drillDefaults, type SmokeTest } from "../../../src/config/drill-settings.ts";
-import { engineAt } from "../../../src/rollback/rehearsal/engine.ts";
-import { openRelay, throughContainer } from "../../../src/rollback/rehearsal/relay.ts";
+import { engineAt } from "../../../src/rollback/rehearsal/compose/engine.ts";
+import { throughContainer } from "../../../src/rollback/rehearsal/compose/carry.ts";
+import { openRelay } from "../../../src/rollback/rehearsal/relay.ts";
 import { reachable } from "../../../src/rollback/rehearsal/trial.ts";
 import { bench, type Bench } from "../../harness/context.ts";
 import { tampering, testServerScratch } from "../../harness/drills.ts";

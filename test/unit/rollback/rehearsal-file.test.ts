@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 
 import type { WorkloadState } from "../../../src/rollback/platform/platform.ts";
 import { verdictOf } from "../../../src/rollback/rehearsal/evidence.ts";
-import { checkRunning } from "../../../src/rollback/rehearsal/compose-boot.ts";
-import { rehearsalFile } from "../../../src/rollback/rehearsal/compose-file.ts";
+import { checkRunning } from "../../../src/rollback/rehearsal/compose/boot.ts";
+import { rehearsalFile } from "../../../src/rollback/rehearsal/compose/file.ts";
 import { composePorts, healthAddress, type Listeners } from "../../../src/rollback/rehearsal/health-address.ts";
 import { placeholder } from "../../../src/rollback/rehearsal/placeholder.ts";
 

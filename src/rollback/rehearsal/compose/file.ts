@@ -2,11 +2,11 @@
  * The Compose file of a rehearsal, made of what a checkpoint recorded. Only fields that are named here are taken over, so
  * that nothing which reaches out of the project comes along: no port, no volume, no network but the one that leads nowhere.
  */
-import { isConcealed } from "../platform/compose/conceal.ts";
-import { withoutRecord } from "../platform/compose/record.ts";
-import type { WorkloadState } from "../platform/platform.ts";
-import { type Labels, rehearsalLabel } from "./mark.ts";
-import { placeholder } from "./placeholder.ts";
+import { isConcealed } from "../../platform/compose/conceal.ts";
+import { withoutRecord } from "../../platform/compose/record.ts";
+import type { WorkloadState } from "../../platform/platform.ts";
+import { type Labels, rehearsalLabel } from "../mark.ts";
+import { placeholder } from "../placeholder.ts";
 
 export interface RehearsalProject {
   readonly project: string;

@@ -3,8 +3,8 @@ import { z } from "zod";
 
 import type { Engine } from "./engine.ts";
 import { lines } from "./engine.ts";
-import { rehearsalLabel } from "./mark.ts";
-import type { Finding } from "./evidence.ts";
+import { rehearsalLabel } from "../mark.ts";
+import type { Finding } from "../evidence.ts";
 
 const containerShape = z.object({
   Name: z.string(),

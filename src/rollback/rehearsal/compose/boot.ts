@@ -1,16 +1,17 @@
 /** The older images, brought up by Compose in a project of their own, beside a copy of their data and apart from all else. */
 import { z } from "zod";
 
-import { HoldfastError, messageOf } from "../../errors.ts";
-import type { WorkloadState } from "../platform/platform.ts";
-import type { RehearsalFile } from "./compose-file.ts";
+import { HoldfastError, messageOf } from "../../../errors.ts";
+import type { WorkloadState } from "../../platform/platform.ts";
+import type { RehearsalFile } from "./file.ts";
 import { type Engine, lines } from "./engine.ts";
-import { rehearsalLabel } from "./mark.ts";
-import type { Finding } from "./evidence.ts";
-import { composePorts, healthAddress } from "./health-address.ts";
-import type { Answering } from "./health-trial.ts";
-import { openRelay, throughContainer } from "./relay.ts";
-import type { ServiceState } from "./services.ts";
+import { rehearsalLabel } from "../mark.ts";
+import type { Finding } from "../evidence.ts";
+import { composePorts, healthAddress } from "../health-address.ts";
+import type { Answering } from "../health-trial.ts";
+import { openRelay } from "../relay.ts";
+import { throughContainer } from "./carry.ts";
+import type { ServiceState } from "../services.ts";
 
 /** Whether the recorded images are on the engine, by their content. One that is gone can not be rolled back to either. */
 export async function checkImages(engine: Engine, workloads: readonly WorkloadState[]): Promise<Finding> {

@@ -3,8 +3,8 @@ import { z } from "zod";
 
 import type { Engine } from "./engine.ts";
 import { lines } from "./engine.ts";
-import type { Finding } from "./evidence.ts";
-import { type Address, openEar, ownAddresses, seenFromElsewhere, tryToLeave } from "./trial.ts";
+import type { Finding } from "../evidence.ts";
+import { type Address, openEar, ownAddresses, seenFromElsewhere, tryToLeave } from "../trial.ts";
 
 export interface EgressTrial {
   /** Container on the network in which the trial is made. */

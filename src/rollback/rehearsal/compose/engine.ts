@@ -1,7 +1,7 @@
 /** What a rehearsal makes on a Docker engine, how it is found again, and that it is gone. */
-import { messageOf } from "../../errors.ts";
-import { type CommandLine, runTool, ToolFailure } from "../../process/run.ts";
-import { type Labels, rehearsalLabel, rehearsalMark } from "./mark.ts";
+import { messageOf } from "../../../errors.ts";
+import { type CommandLine, runTool, ToolFailure } from "../../../process/run.ts";
+import { type Labels, rehearsalLabel, rehearsalMark } from "../mark.ts";
 
 export interface Engine {
   readonly command: CommandLine;
