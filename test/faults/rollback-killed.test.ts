@@ -11,6 +11,7 @@ import { readJournal } from "../../src/rollback/journal/read-journal.ts";
 import { stateOf } from "../../src/rollback/journal/state.ts";
 import { openStore } from "../../src/store/open.ts";
 import { goOn, type StepWorld, worldId } from "../fixtures/step-world.ts";
+import { compileCache } from "../harness/compile-cache.ts";
 import { s3Missing, s3Server } from "../harness/s3.ts";
 
 const { privateKeyPem, publicKeyPem } = generateSigningKey();
@@ -36,7 +37,7 @@ async function newWorld(remote?: Pick<StepWorld, "repository" | "credentials">):
 /** Runs the program in a process of its own. @returns whether it was killed */
 async function inProcess({ folder }: StepWorld, mode: string, env: Record<string, string> = {}): Promise<boolean> {
   const nodeOptions = "KILL_MATCH" in env ? { NODE_OPTIONS: `--import ${preload}` } : {};
-  const { signal, exitCode, stderr } = await execa(process.execPath, [program, folder, mode], { env: { ...env, ...nodeOptions }, reject: false });
+  const { signal, exitCode, stderr } = await execa(process.execPath, [program, folder, mode], { env: { ...compileCache, ...env, ...nodeOptions }, reject: false });
   if (signal !== "SIGKILL") expect(exitCode, stderr).toBe(0);
   return signal === "SIGKILL";
 }

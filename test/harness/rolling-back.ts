@@ -8,6 +8,7 @@ import { onTestFinished } from "vitest";
 
 import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import { type Workbench, workbench } from "./cli.ts";
+import { compileCache } from "./compile-cache.ts";
 import { type AppOptions, type ComposeApp, composeApp, migrationOf, migrationsFolder, type Release } from "./compose-app.ts";
 
 export interface RollingBack extends Workbench {
@@ -87,7 +88,7 @@ export interface Ending {
 export async function rollBack(here: Pick<Workbench, "env" | "folder">, args: readonly string[], killAt?: string): Promise<Ending> {
   const script = join(import.meta.dirname, "../fixtures/roll-back.ts");
   const { exitCode, stdout, stderr } = await execa(process.execPath, [script, ...args], {
-    env: { PATH: process.env["PATH"], HOME: here.folder, ...here.env, ...(killAt !== undefined && { KILL_AT: killAt }) }, extendEnv: false, cwd: here.folder, reject: false, stdin: "ignore",
+    env: { ...compileCache, PATH: process.env["PATH"], HOME: here.folder, ...here.env, ...(killAt !== undefined && { KILL_AT: killAt }) }, extendEnv: false, cwd: here.folder, reject: false, stdin: "ignore",
   });
   const said = stdout === "" ? undefined : (JSON.parse(stdout) as RollbackResult & { error?: Ending["error"] });
   return { code: exitCode, result: said?.error === undefined ? said : undefined, error: said?.error, told: stderr };

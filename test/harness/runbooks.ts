@@ -7,6 +7,7 @@ import type { RunbookRunResult } from "../../src/app/runbook/execute-runbook.ts"
 import type { JournalEntry } from "../../src/rollback/journal/journal.ts";
 import { readRunbookFile } from "../../src/rollback/runbook/library.ts";
 import type { Runbook } from "../../src/rollback/runbook/runbook.ts";
+import { compileCache } from "./compile-cache.ts";
 
 export const shippedFolder = join(import.meta.dirname, "..", "..", "runbooks");
 
@@ -49,7 +50,7 @@ export async function executeRunbook({ folder, env }: Bench, { direction = "run"
   const agreed = yesSteps === "all" ? (runbook === undefined ? [] : wantsConfirmation(await shippedRunbook(runbook))) : yesSteps;
   const request = JSON.stringify({ direction, runbook, id, inputs, yesSteps: agreed, confirm });
   const { exitCode, stdout, stderr } = await execa(process.execPath, [join(import.meta.dirname, "../fixtures/execute-runbook.ts"), request], {
-    env: { PATH: process.env["PATH"], HOME: folder, ...(process.env["KUBECONFIG"] !== undefined && { KUBECONFIG: process.env["KUBECONFIG"] }), ...env, ...(killAt !== undefined && { KILL_AT: killAt }) }, extendEnv: false, cwd: folder, reject: false, stdin: "ignore",
+    env: { ...compileCache, PATH: process.env["PATH"], HOME: folder, ...(process.env["KUBECONFIG"] !== undefined && { KUBECONFIG: process.env["KUBECONFIG"] }), ...env, ...(killAt !== undefined && { KILL_AT: killAt }) }, extendEnv: false, cwd: folder, reject: false, stdin: "ignore",
   });
   const answer = (stdout === "" ? {} : JSON.parse(stdout)) as RunbookRunResult & { readonly error?: Executed["error"] };
   return { code: exitCode, result: answer, error: answer.error, told: stderr };
