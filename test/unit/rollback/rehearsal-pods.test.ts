@@ -21,7 +21,7 @@ const place: ReleaseNamespace = {
 
 function workload(spec: Readonly<Record<string, unknown>>, change: Partial<WorkloadState> = {}, labels: Readonly<Record<string, string>> = { app: "app" }): WorkloadState {
   const container = { name: "app", image: "ehr:1.4.1", env: [{ name: "DATABASE_URL", value: hashed }] };
-  const resolved = { generation: 1, identity: "i", specSha256: "s", templateSha256: "t", lastingSha256: "l", imageIds: { app: [`docker.io/library/ehr@${digest}`] }, template: { metadata: { labels }, spec: { containers: [container], ...spec } } };
+  const resolved = { generation: 1, identity: "i", specSha256: "s", templateSha256: "t", lastingSha256: "l", imageIds: { app: [`registry.test/library/ehr@${digest}`] }, template: { metadata: { labels }, spec: { containers: [container], ...spec } } };
   return { kind: "deployment", name: "app", images: [{ container: "app", reference: "ehr:1.4.1", id: digest, pinned: null }], replicas: 3, revision: "7", configSha256: "0".repeat(64), healthChecked: true, resolved, ...change };
 }
 
@@ -157,13 +157,15 @@ test("the policy lets the pods reach one another at their ports, and denies ever
 });
 
 test.each([
-  ["ehr:1.4.1", [`docker.io/library/ehr@${digest}`], `ehr@${digest}`],
+  ["ehr:1.4.1", [`registry.test/library/ehr@${digest}`], `ehr@${digest}`],
   ["registry:5000/team/ehr:1.4.1", [`docker-pullable://registry:5000/team/ehr@${digest}`], `registry:5000/team/ehr@${digest}`],
-  ["team/ehr", [`docker.io/team/ehr@${digest}`], `team/ehr@${digest}`],
-  ["ehr:1.4.1", [`docker.io/library/import-2026@${digest}`], "ehr:1.4.1"],
+  ["team/ehr", [`registry.test/team/ehr@${digest}`], `team/ehr@${digest}`],
+  ["ehr:1.4.1", [`registry.test/library/import-2026@${digest}`], "ehr:1.4.1"],
+  ["registry:5000/ehr:1.4.1", [`registry.test/library/ehr@${digest}`], "registry:5000/ehr:1.4.1"],
+  ["ehr:1.4.1", [`registry.test/team/ehr@${digest}`], "ehr:1.4.1"],
   ["ehr:1.4.1", [digest], "ehr:1.4.1"],
   ["ehr:1.4.1", [], "ehr:1.4.1"],
-  [`ehr@${digest}`, [`docker.io/library/ehr@${digest}`], `ehr@${digest}`],
+  [`ehr@${digest}`, [`registry.test/library/ehr@${digest}`], `ehr@${digest}`],
 ])("the image %s, known as %j, is asked for as %s", (image, ids, expected) => {
   expect(imageToRun({ image }, ids)).toBe(expected);
 });
@@ -171,8 +173,8 @@ test.each([
 test("a container that runs another image than was recorded, or does not say which, is found", () => {
   const { workload: recorded } = releasePods([workload({})], place).pods[0]!;
   const started = (imageID: string) => [{ workload: recorded, pod: { kind: "Pod", metadata: { name: "deployment-app" }, spec: asked.spec, status: { phase: "Running", conditions: [], initContainerStatuses: [], containerStatuses: [{ name: "app", image: "ehr", imageID, ready: true, restartCount: 0, state: {} }] } } as never }];
-  expect(checkImages(started(`docker.io/library/ehr@${digest}`))).toMatchObject({ outcome: "pass" });
-  expect(checkImages(started(`docker.io/library/ehr@sha256:${"2".repeat(64)}`))).toMatchObject({ outcome: "unverified", detail: expect.stringContaining(`app runs docker.io/library/ehr@sha256:${"2".repeat(64)}, not`) as string });
+  expect(checkImages(started(`registry.test/library/ehr@${digest}`))).toMatchObject({ outcome: "pass" });
+  expect(checkImages(started(`registry.test/library/ehr@sha256:${"2".repeat(64)}`))).toMatchObject({ outcome: "unverified", detail: expect.stringContaining(`app runs registry.test/library/ehr@sha256:${"2".repeat(64)}, not`) as string });
   expect(checkImages(started(""))).toMatchObject({ outcome: "unverified", detail: "app does not say what it runs" });
 });
 

@@ -1,7 +1,7 @@
 /** Ids of images as container runtimes report them. */
 import type { Pod } from "./objects.ts";
 
-/** `docker.io/library/app@sha256:…`, `docker-pullable://app@sha256:…`, `sha256:…` */
+/** `registry.test/library/app@sha256:…`, `docker-pullable://app@sha256:…`, `sha256:…` */
 const digest = /sha256:[0-9a-f]{64}$/;
 
 /** @returns `sha256:…`; undefined where there is none */

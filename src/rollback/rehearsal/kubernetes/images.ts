@@ -15,14 +15,14 @@ export function imageToRun({ image }: KubernetesObject, [id]: readonly string[])
   const reference = String(image);
   if (id === undefined || digestOf(reference) !== undefined) return reference;
   const [repository, digest] = id.replace(/^[\w-]+:\/\//, "").split("@");
-  return digest !== undefined && wholeName(repository ?? "") === wholeName(reference.replace(/:[^:/]+$/, "")) ? `${reference.replace(/:[^:/]+$/, "")}@${digest}` : reference;
+  return digest !== undefined && isShortFor(reference.replace(/:[^:/]+$/, ""), repository ?? "") ? `${reference.replace(/:[^:/]+$/, "")}@${digest}` : reference;
 }
 
-/** With the registry and the folder that a short name leaves out. */
-function wholeName(name: string): string {
-  const [first = "", ...rest] = name.split("/");
-  if (rest.length === 0) return `docker.io/library/${name}`;
-  return /[.:]|^localhost$/.test(first) ? name : `docker.io/${name}`;
+/** A runtime completes a short name with the host and the folder that its own configuration says. */
+function isShortFor(name: string, whole: string): boolean {
+  const [host = "", ...path] = whole.split("/");
+  const rest = /[.:]|^localhost$/.test(host) ? path.join("/") : whole;
+  return name === whole || name === rest || `library/${name}` === rest;
 }
 
 export interface StartedPod {

@@ -78,7 +78,7 @@ test("a selector is written for kubectl and decides as the server does", () => {
 const [a, b] = ["a".repeat(64), "b".repeat(64)];
 
 test.each([
-  [`docker.io/library/app@sha256:${a}`, `docker-pullable://app@sha256:${a}`, true],
+  [`registry.test/library/app@sha256:${a}`, `docker-pullable://app@sha256:${a}`, true],
   [`sha256:${a}`, `registry.example:5000/app@sha256:${a}`, true],
   [`app@sha256:${a}`, `app@sha256:${b}`, false],
   ["app:1.4.1", `app@sha256:${a}`, undefined],
