@@ -112,6 +112,14 @@ test("what grew since is continued: a rollback that went on, an incident with an
   expect(await damageAt(place.repository)).toEqual([]);
 });
 
+test("what follows another is brought after it, whatever their names are", async () => {
+  const last = "rehearsal-ehr-20261031T020000Z-7f3a";
+  await world.rehearse(last);
+  expect((await copyRecords(world.repository, copy.repository)).problems).toEqual([]);
+  const brought = [...copy.store.objects.keys()].flatMap((key) => /rehearsals\/(rehearsal-ehr-\w+-\w+)/.exec(key)?.[1] ?? []);
+  expect([...new Set(brought)]).toEqual([...ids.rehearsals, last]);
+});
+
 test("a certification that came later goes to its drill", async () => {
   await copyRecords(world.repository, copy.repository);
   const [drill = ""] = ids.drills;
