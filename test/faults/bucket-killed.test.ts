@@ -1,18 +1,18 @@
 /** SIGKILL of what changes a bucket, at its requests: a plain one, one with versions, and one with object lock. */
 import { DeleteObjectCommand, ListObjectVersionsCommand, PutBucketVersioningCommand } from "@aws-sdk/client-s3";
-import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
 
 import { pruneBackups } from "../../src/app/backup/prune-backups.ts";
 import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
 import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
 import { checkRepository } from "../../src/app/repository/check-repository.ts";
 import type { CheckReport } from "../../src/app/repository/findings.ts";
-import { identifier } from "../../src/postgres/session.ts";
 import { history, retentionOf } from "../harness/backups.ts";
 import { type Bench, bench } from "../harness/context.ts";
+import { peopleDatabase } from "../harness/databases.ts";
 import { killedAtRequest, type Kill } from "../harness/killed-requests.ts";
-import { dropDatabase, runSql, urlOf, withSession } from "../harness/postgres.ts";
+import { urlOf } from "../harness/postgres.ts";
 import { s3Missing, s3Server } from "../harness/s3.ts";
 
 const missing = s3Missing();
@@ -22,12 +22,7 @@ const retention = { HOLDFAST_RETENTION_KEEP_LAST: "1", HOLDFAST_RETENTION_MINIMU
 if (missing !== undefined) {
   test.skip(`runs on buckets are killed (${missing})`);
 } else {
-  const database = `t_${randomBytes(5).toString("hex")}`;
-  beforeAll(async () => {
-    await withSession("postgres", (admin) => admin.execute(`CREATE DATABASE ${identifier(database)}`));
-    await runSql(database, "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(1, 50)");
-  });
-  afterAll(() => dropDatabase(database));
+  const database = peopleDatabase();
 
   interface Bucket {
     readonly on: Bench;
@@ -113,8 +108,7 @@ if (missing !== undefined) {
     await killedAtRequest(place.on, ["backup", "prune"], { request: deletes, at: 4, when: "before" }, retention);
     await place.unlock();
     // For a grace of nothing what was hidden last has to be older than the server's second.
-    const before = Date.now();
-    await expect.poll(() => Date.now() - before, { timeout: 20_000, interval: 200 }).toBeGreaterThan(2_500);
+    await sleep(2_500);
     const repair = ["repository", "check", "--repair", "--grace", "0s"];
     expect(await killedAtRequest(place.on, repair, { request: deletes, at, when: "before" }, retention)).toEqual({ killed: true, requests: at });
     expect(await place.versions(place.ids[1]!)).not.toBe(0);

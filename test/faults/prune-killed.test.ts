@@ -1,28 +1,22 @@
 /** A prune that is killed at each of its steps: what is listed afterwards is whole, and a later prune ends the work. */
 import { execa } from "execa";
-import { randomBytes } from "node:crypto";
 import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { pruneBackups } from "../../src/app/backup/prune-backups.ts";
 import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
 import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
-import { identifier } from "../../src/postgres/session.ts";
 import { history, retentionOf } from "../harness/backups.ts";
 import { bench } from "../harness/context.ts";
+import { peopleDatabase } from "../harness/databases.ts";
 import { expectRepaired } from "../harness/repairs.ts";
-import { dropDatabase, runSql, urlOf, withSession } from "../harness/postgres.ts";
+import { urlOf } from "../harness/postgres.ts";
 
 const day = 86_400_000;
-const database = `t_${randomBytes(5).toString("hex")}`;
+const database = peopleDatabase();
 const [program, killer] = [join(import.meta.dirname, "..", "..", "bin", "dev.js"), join(import.meta.dirname, "..", "fixtures", "kill-at.ts")];
 
-beforeAll(async () => {
-  await withSession("postgres", (admin) => admin.execute(`CREATE DATABASE ${identifier(database)}`));
-  await runSql(database, "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(1, 50)");
-});
-afterAll(() => dropDatabase(database));
 
 test("killed at any step, a prune leaves whole backups and invisible garbage; the next one ends its work", async () => {
   const on = await bench(urlOf(database), { database: { retention: retentionOf({ keepLast: 1 }) } });

@@ -1,6 +1,8 @@
 /** Sources and copies of restores. */
-import { onTestFinished } from "vitest";
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
 
+import { identifier } from "../../src/postgres/session.ts";
 import { databasesLike } from "./context.ts";
 import { createDatabase, dropDatabase, runSql, type TestDatabase, withSession } from "./postgres.ts";
 
@@ -8,6 +10,17 @@ import { createDatabase, dropDatabase, runSql, type TestDatabase, withSession } 
 export async function source(sql: string): Promise<TestDatabase> {
   const database = await createDatabase();
   await runSql(database.name, sql);
+  return database;
+}
+
+/** A database of fifty people for all tests of a file: made before the first, dropped after the last. @returns its name */
+export function peopleDatabase(): string {
+  const database = `t_${randomBytes(5).toString("hex")}`;
+  beforeAll(async () => {
+    await withSession("postgres", (admin) => admin.execute(`CREATE DATABASE ${identifier(database)}`));
+    await runSql(database, "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(1, 50)");
+  });
+  afterAll(() => dropDatabase(database));
   return database;
 }
 

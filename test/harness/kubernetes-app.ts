@@ -16,7 +16,7 @@ import { openSession, runScript } from "../../src/postgres/session.ts";
 import { type Workbench, workbench } from "./cli.ts";
 import { migrationOf, migrationsFolder, type Release } from "./compose-app.ts";
 import { createNamespace, deployment, job, type Manifest, type TestNamespace } from "./kubernetes.ts";
-import { migrationsUpTo } from "./rolling-back.ts";
+import { rowsOf, takeCheckpoint } from "./rolling-back.ts";
 
 export interface KubernetesApp extends Workbench {
   readonly namespace: TestNamespace;
@@ -89,19 +89,8 @@ export async function kubernetesApp(extra: Readonly<Record<string, string>> = {}
       await namespace.apply(job("migrate", imageOf("api", release)), ...manifestsOf(release, labels));
       if (wait) for (const name of names) await namespace.kubectl("rollout", "status", `deployment/${name}`, "--timeout", "60s");
     },
-    checkpoint: async (release) => {
-      here.env["HOLDFAST_ROLLBACK_MIGRATIONS"] = await migrationsUpTo(release);
-      return (await here.ok("checkpoint", "create", "--release", release, "--json")).json<{ id: string }>().id;
-    },
-    rows: async (sql) => {
-      const session = await openSession(target);
-      try {
-        await session.execute("SET search_path = public");
-        return JSON.stringify(await session.rows(sql));
-      } finally {
-        await session.close();
-      }
-    },
+    checkpoint: (release) => takeCheckpoint(here, release),
+    rows: (sql) => rowsOf(target, sql),
     running: async () => (await namespace.kubectl("get", "pods", "--selector", "app in (api, worker)", "--output", "jsonpath={range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}")).trim().split("\n").sort(),
   };
   await app.deploy("1.4.1");

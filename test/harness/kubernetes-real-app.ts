@@ -12,13 +12,13 @@ import { createInterface } from "node:readline";
 import { onTestFinished } from "vitest";
 
 import { serverBinaries } from "../../src/postgres/binaries.ts";
-import { openSession, runScript } from "../../src/postgres/session.ts";
+import { runScript } from "../../src/postgres/session.ts";
 import { type Workbench, workbench } from "./cli.ts";
 import type { Release } from "./compose-app.ts";
 import { docker } from "./containers.ts";
 import type { Manifest, TestNamespace } from "./kubernetes.ts";
 import type { RealNode } from "./kubernetes-node.ts";
-import { migrationsUpTo } from "./rolling-back.ts";
+import { rowsOf, takeCheckpoint } from "./rolling-back.ts";
 
 export interface RealApp extends Workbench {
   readonly namespace: TestNamespace;
@@ -104,19 +104,8 @@ export async function realApp(node: RealNode): Promise<RealApp> {
       await namespace.apply(workload("api", release), workload("worker", release));
       if (wait) for (const name of ["api", "worker"]) await namespace.kubectl("rollout", "status", `deployment/${name}`, "--timeout", "90s");
     },
-    checkpoint: async (release) => {
-      here.env["HOLDFAST_ROLLBACK_MIGRATIONS"] = await migrationsUpTo(release);
-      return (await here.ok("checkpoint", "create", "--release", release, "--json")).json<{ id: string }>().id;
-    },
-    rows: async (sql) => {
-      const session = await openSession(target);
-      try {
-        await session.execute("SET search_path = public");
-        return JSON.stringify(await session.rows(sql));
-      } finally {
-        await session.close();
-      }
-    },
+    checkpoint: (release) => takeCheckpoint(here, release),
+    rows: (sql) => rowsOf(target, sql),
     write: async (sql) => { await runScript(target, `SET search_path = public;\n${sql};\n`); },
     running: async () => {
       interface Pod { metadata: { deletionTimestamp?: string }; status: { containerStatuses?: { imageID: string; state: { running?: object } }[] } }

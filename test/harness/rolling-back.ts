@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 
 import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
+import { openSession, type SessionTarget } from "../../src/postgres/session.ts";
 import { type Workbench, workbench } from "./cli.ts";
 import { compileCache } from "./compile-cache.ts";
 import { type AppOptions, type ComposeApp, composeApp, migrationOf, migrationsFolder, type Release } from "./compose-app.ts";
@@ -38,10 +39,9 @@ export async function rollingBack(options: AppOptions = {}): Promise<RollingBack
     ...here,
     app,
     deployAfterCheckpoint: async (release) => {
-      here.env["HOLDFAST_ROLLBACK_MIGRATIONS"] = await migrationsUpTo(release);
-      const { stdout } = await here.ok("checkpoint", "create", "--release", release, "--json");
+      const checkpoint = await takeCheckpoint(here, release);
       await app.deploy(release);
-      return (JSON.parse(stdout) as { id: string }).id;
+      return checkpoint;
     },
   };
 }
@@ -82,6 +82,23 @@ export interface Ending {
   readonly error: { readonly code: string; readonly message: string; readonly hints: readonly string[] } | undefined;
   /** What was told, an event a line. */
   readonly told: string;
+}
+
+/** Takes the checkpoint before a release. @returns its id */
+export async function takeCheckpoint(here: Workbench, release: Release): Promise<string> {
+  here.env["HOLDFAST_ROLLBACK_MIGRATIONS"] = await migrationsUpTo(release);
+  return (await here.ok("checkpoint", "create", "--release", release, "--json")).json<{ id: string }>().id;
+}
+
+/** What a query finds in an application's database, as JSON. */
+export async function rowsOf(target: SessionTarget, sql: string): Promise<string> {
+  const session = await openSession(target);
+  try {
+    await session.execute("SET search_path = public");
+    return JSON.stringify(await session.rows(sql));
+  } finally {
+    await session.close();
+  }
 }
 
 /** A rollback in a process of its own. @param killAt - the event at which it dies by SIGKILL, as "step-finished swap" */

@@ -1,16 +1,15 @@
 /** Retention where the store itself retains: a bucket with Object Lock, and one that only keeps versions. */
 import { DeleteObjectCommand, GetObjectRetentionCommand, ListObjectVersionsCommand, PutBucketVersioningCommand, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
-import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { holdBackup } from "../../src/app/backup/hold-backup.ts";
 import { pruneBackups } from "../../src/app/backup/prune-backups.ts";
 import { listDatabaseBackups } from "../../src/app/backup/show-backups.ts";
 import { verifyBackups } from "../../src/app/backup/verify-backup.ts";
-import { identifier } from "../../src/postgres/session.ts";
 import { history, retentionOf } from "../harness/backups.ts";
 import { type Bench, bench } from "../harness/context.ts";
-import { dropDatabase, runSql, urlOf, withSession } from "../harness/postgres.ts";
+import { peopleDatabase } from "../harness/databases.ts";
+import { urlOf } from "../harness/postgres.ts";
 import { s3Missing, s3Server } from "../harness/s3.ts";
 
 const missing = s3Missing();
@@ -19,12 +18,7 @@ const day = 86_400_000;
 if (missing !== undefined) {
   test.skip(`retention in buckets (${missing})`);
 } else {
-  const database = `t_${randomBytes(5).toString("hex")}`;
-  beforeAll(async () => {
-    await withSession("postgres", (admin) => admin.execute(`CREATE DATABASE ${identifier(database)}`));
-    await runSql(database, "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(1, 50)");
-  });
-  afterAll(() => dropDatabase(database));
+  const database = peopleDatabase();
 
   interface Bucket {
     readonly bench: Bench;
