@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 
+import { checkpointKey } from "../../catalog/layout.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
 import type { PlatformName } from "../../config/rollback-settings.ts";
 import { HoldfastError, throwIfCancelled } from "../../errors.ts";
@@ -11,6 +12,7 @@ import { runStep } from "../../ports.ts";
 import { isPartial } from "../../postgres/dump.ts";
 import type { Server } from "../../postgres/server.ts";
 import type { Checkpoint } from "../../rollback/checkpoint/checkpoint.ts";
+import { freeSecond } from "../../rollback/checkpoint/free-second.ts";
 import { checkpointId, checkRelease } from "../../rollback/checkpoint/names.ts";
 import { type CheckpointRecord, listCheckpoints, listDeployed, publishCheckpoint, readCheckpoint } from "../../rollback/checkpoint/records.ts";
 import type { Health } from "../../rollback/health/health.ts";
@@ -145,7 +147,7 @@ async function conclude(context: Context, workplace: Workplace, database: Databa
   let pinned: PlatformState | undefined;
   try {
     const after = await runStep(reporter, "look-again", () => lookAgain(context, workplace, binding));
-    const takenAt = clock.now();
+    const takenAt = await freeSecond(repository, (at) => checkpointKey(database.name, checkpointId(binding.options.release, at)), { clock, signal });
     const id = checkpointId(binding.options.release, takenAt);
     pinned = await runStep(reporter, "pin", () => binding.platform.pin(binding.before.runs, id, signal), ({ workloads }) => `${workloads.flatMap(({ images }) => images).filter((image) => image.pinned !== null).length} images`);
     const state = pinned;

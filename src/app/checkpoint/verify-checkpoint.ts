@@ -1,11 +1,13 @@
 /** The story after a deploy: what runs now, whether it works, and whether the migrations came; signed, good or bad. */
 import { isDeepStrictEqual } from "node:util";
 
+import { deployedKey } from "../../catalog/layout.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
 import { HoldfastError, throwIfCancelled } from "../../errors.ts";
 import { runStep } from "../../ports.ts";
 import { shellWord } from "../../process/shell-word.ts";
 import type { Checkpoint, Deployed } from "../../rollback/checkpoint/checkpoint.ts";
+import { freeSecond } from "../../rollback/checkpoint/free-second.ts";
 import { findBefore, listCheckpoints, publishDeployed } from "../../rollback/checkpoint/records.ts";
 import { awaitHealthy } from "../../rollback/health/probe.ts";
 import { ledgerState } from "../../rollback/migrations/ledgers.ts";
@@ -72,7 +74,7 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
       const after: AfterDeploy = { state, ledgers, health, errorBudget };
       const { verdict, problems, warnings } = judgeDeploy(checkpoint, after);
       const deployed = await runStep(reporter, "record", async () => {
-        const at = clock.now();
+        const at = await freeSecond(repository, (second) => deployedKey(database.name, checkpoint.id, second), { clock, signal });
         const signer = await requireSigner(context.config, "deploy", at);
         const record: Deployed = {
           format: 1, kind: "holdfast-deployed", checkpoint: checkpoint.id, database: database.name, release: checkpoint.release, at: at.toISOString(),

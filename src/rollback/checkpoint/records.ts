@@ -47,7 +47,7 @@ const deployedKind: JsonKind<Deployed> = {
 
 /** Signs and publishes a checkpoint, once. @throws HoldfastError `integrity` if another lies there; what the store throws */
 export async function publishCheckpoint({ store }: Repository, checkpoint: Checkpoint, signer: Signer): Promise<void> {
-  await publishSigned(store, checkpointKey(checkpoint.database, checkpoint.id), serializeJson(checkpoint, checkpointSchema), signer, "Another checkpoint was taken in the same second; take it again.");
+  await publishSigned(store, checkpointKey(checkpoint.database, checkpoint.id), serializeJson(checkpoint, checkpointSchema), signer, "Another host took a checkpoint in the same second; take it again.");
 }
 
 /** @throws HoldfastError `not-found`; `integrity` when it is unsigned, changed or signed by a stranger */
@@ -119,7 +119,7 @@ function claimsOf(json: unknown): UntrustedCheckpoint["claims"] {
 /** Signs and publishes what was seen after a deploy. @throws HoldfastError `integrity` if another lies there; what the store throws */
 export async function publishDeployed({ store }: Repository, deployed: Deployed, signer: Signer): Promise<void> {
   const key = deployedKey(deployed.database, deployed.checkpoint, new Date(deployed.at));
-  await publishSigned(store, key, serializeJson(deployed, deployedSchema), signer, "The deploy was looked at twice in one second; look again.");
+  await publishSigned(store, key, serializeJson(deployed, deployedSchema), signer, "Another host looked at the deploy in the same second; look again.");
 }
 
 export type DeployedEntry = { readonly checkpoint: string; readonly name: string } & ({ readonly deployed: Deployed; readonly problem?: never } | { readonly deployed?: never; readonly problem: HoldfastError });

@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 
 import { checkpointKey, deployedKey } from "../../../src/catalog/layout.ts";
 import { openRepository } from "../../../src/catalog/repository.ts";
-import { checkRelease, partsOfCheckpointId, partsOfDeployedName } from "../../../src/rollback/checkpoint/names.ts";
+import { systemTimers, type Timers } from "../../../src/lock/timers.ts";
+import { freeSecond } from "../../../src/rollback/checkpoint/free-second.ts";
+import { checkpointId, checkRelease, partsOfCheckpointId, partsOfDeployedName } from "../../../src/rollback/checkpoint/names.ts";
 import { findBefore, findTarget, listCheckpoints, listDeployed, publishCheckpoint, publishDeployed, readCheckpoint } from "../../../src/rollback/checkpoint/records.ts";
 import { freshCatalog, freshKeys } from "../catalog/fixture.ts";
 import { checkpointOf, deployedOf } from "./checkpoint-fixture.ts";
@@ -30,6 +32,37 @@ test("a checkpoint is written once", async () => {
   const { repository, signer } = await scene();
   await expect(publishCheckpoint(repository, { ...before142, reason: "another" }, signer)).rejects.toMatchObject({ code: "integrity" });
   await publishCheckpoint(repository, before142, signer);
+});
+
+describe("a second that names nothing yet", () => {
+  const at = (time: string) => new Date(`2026-11-20T02:00:${time}Z`);
+  const keyOf = (when: Date) => checkpointKey("ehr", checkpointId("1.4.2", when));
+
+  async function sought(taken: readonly string[], { stands = false } = {}) {
+    const { repository } = await freshCatalog();
+    for (const key of taken) await repository.store.put(key, Buffer.from("x"));
+    let now = at("00.250").getTime();
+    const slept: number[] = [];
+    const timers: Timers = { ...systemTimers, sleep: (ms) => { slept.push(ms); if (!stands) now += ms; return Promise.resolve(); } };
+    const found = await freeSecond(repository, keyOf, { clock: { now: () => new Date(now) }, signal: new AbortController().signal, timers });
+    return { found, slept };
+  }
+
+  test("is this one, without waiting", async () => {
+    expect(await sought([keyOf(at("01")), keyOf(at("59"))])).toEqual({ found: at("00.250"), slept: [] });
+  });
+
+  test.each([["checkpoint", ""], ["signature whose checkpoint was never written", ".sig"]])("is the next one after a %s", async (_what, end) => {
+    expect(await sought([keyOf(at("00")) + end])).toEqual({ found: at("01"), slept: [750] });
+    expect(await sought([keyOf(at("00")) + end, keyOf(at("01")) + end])).toEqual({ found: at("02"), slept: [750, 1_000] });
+  });
+
+  test("is not waited for for ever, and not after a cancellation", async () => {
+    expect(await sought([keyOf(at("00"))], { stands: true })).toEqual({ found: at("00.250"), slept: [750, 750, 750] });
+    const { repository } = await scene();
+    const stop = AbortSignal.abort();
+    await expect(freeSecond(repository, keyOf, { clock: { now: () => at("00") }, signal: stop })).rejects.toMatchObject({ code: "cancelled" });
+  });
 });
 
 describe("what cannot be trusted is listed with its problem, and never counts", () => {
