@@ -44,8 +44,14 @@ function usageError(error: CLIError): HoldfastError {
   if (command !== undefined) {
     return new HoldfastError("usage", `there is no command ${command.replaceAll(":", " ")}`, { hints: ["Run `holdfast --help` to see the commands."], cause: error });
   }
-  const reasons = lines.map((line) => inOurWords(line)).join("; ").replace(/^(parsing )(--\S+); /, "$2: ");
+  const reasons = missingArguments(error) ?? lines.map((line) => inOurWords(line)).join("; ").replace(/^(parsing )(--\S+); /, "$2: ");
   return new HoldfastError("usage", reasons, { hints: ["Run the command with --help to see its flags and arguments."], cause: error });
+}
+
+/** oclif tells of missing arguments in a table, which would be hard to read in one line. */
+function missingArguments(error: CLIError & { readonly args?: unknown }): string | undefined {
+  if (!/^Missing \d+ required arg/.test(error.message) || !Array.isArray(error.args)) return undefined;
+  return (error.args as { readonly name: string; readonly description?: string }[]).map(({ name, description }) => `the argument ${name.toUpperCase()} is required${description === undefined ? "" : ` (${description})`}`).join("; ");
 }
 
 function inOurWords(line: string): string {

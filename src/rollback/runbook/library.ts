@@ -50,6 +50,6 @@ export async function readRunbookFile(path: string, origin: RunbookFile["origin"
     return { path, source, origin, replaces: false, ...checkRunbook(source, now) };
   } catch (error) {
     if (systemCodeOf(error) === undefined) throw error;
-    throw new HoldfastError("not-found", `the runbook ${path} cannot be read: ${systemCodeOf(error) ?? messageOf(error)}`, { cause: error });
+    throw new HoldfastError("not-found", `the runbook ${path} cannot be read: ${systemCodeOf(error) ?? messageOf(error)}`, { hints: ["`holdfast runbook list` shows those that holdfast knows; of a file, give its path."], cause: error });
   }
 }

@@ -47,6 +47,11 @@ test.each([
   expect(asHoldfastError(new CLIError(theirs))).toMatchObject({ code: "usage", message: ours });
 });
 
+test("oclif's table of missing arguments is told in a line", () => {
+  const theirs = Object.assign(new CLIError("Missing 2 required args:\nid    id of an incident, or\n      latest\ntext  the note\nSee more help with --help"), { args: [{ name: "id", description: "id of an incident, or latest" }, { name: "text" }] });
+  expect(asHoldfastError(theirs)).toMatchObject({ code: "usage", message: "the argument ID is required (id of an incident, or latest); the argument TEXT is required" });
+});
+
 test("who is told of a failure is known before the flags are parsed", () => {
   expect(audienceOf(["backup", "--json"], { HOLDFAST_LOG_FORMAT: "json" })).toBe("script");
   expect(audienceOf(["backup", "--log-format", "json"], {})).toBe("log");
