@@ -1,5 +1,6 @@
 /** What `repository check` says of a bucket whose versions hide something: each kind made, found, and repaired only where it is garbage. */
-import { DeleteObjectCommand, ListObjectVersionsCommand, PutBucketVersioningCommand, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, ListObjectVersionsCommand, PutBucketPolicyCommand, PutBucketVersioningCommand, PutObjectRetentionCommand } from "@aws-sdk/client-s3";
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect, onTestFinished, test } from "vitest";
 
@@ -9,7 +10,7 @@ import { openConfiguredStore } from "../../src/app/open-configured-store.ts";
 import { checkRepository } from "../../src/app/repository/check-repository.ts";
 import type { Finding } from "../../src/app/repository/findings.ts";
 import { writeKeySidecar } from "../../src/catalog/key-sidecar.ts";
-import { backupKey } from "../../src/catalog/layout.ts";
+import { backupKey, markerKey } from "../../src/catalog/layout.ts";
 import type { Manifest } from "../../src/catalog/manifest.ts";
 import { publishManifest } from "../../src/catalog/publishing.ts";
 import { removeBackup } from "../../src/catalog/removal.ts";
@@ -133,6 +134,29 @@ if (missing !== undefined) {
     const all = await here.versions();
     expect(await here.look(true)).toMatchObject([{ kind: "hidden-versions", severity: "note", key: "ehr/backups/", detail: expect.stringMatching(/^the bucket keeps 5 versions, \d+ bytes, of 1 backup that are not listed any more; a lifecycle rule/) as string }]);
     expect(await here.versions()).toEqual(all);
+  }, 120_000);
+
+  test("at a copy, which has not heard of everything, one that is hidden without a word is noted only", async () => {
+    const here = await place(true);
+    const marker = JSON.parse((await here.store.get(markerKey))!.bytes.toString()) as object;
+    await here.store.put(markerKey, Buffer.from(JSON.stringify({ ...marker, copyOf: randomUUID() })));
+    await removeBackup(here.store, "ehr", here.old.id);
+    const all = await here.versions();
+    expect(await here.look(true)).toMatchObject([{ kind: "hidden-backup", severity: "note", key: folder(here), detail: expect.stringContaining("nothing says that it was removed") as string }]);
+    expect(await here.versions()).toEqual(all);
+  }, 120_000);
+
+  test("who may not list versions is told that nobody looked for them, and the rest of the check counts", async () => {
+    const here = await place(true);
+    await here.announce();
+    await removeBackup(here.store, "ehr", here.old.id);
+    await here.store.delete(backupKey("ehr", here.kept.id, "data.pgdump.zst.age"));
+    const denied = { Version: "2012-10-17", Statement: [{ Effect: "Deny", Principal: "*", Action: ["s3:ListBucketVersions"], Resource: [`arn:aws:s3:::${bucketOf(here)}`] }] };
+    await (await s3Server()).client.send(new PutBucketPolicyCommand({ Bucket: bucketOf(here), Policy: JSON.stringify(denied) }));
+    const { findings } = await checkRepository(here.on.context, { level: "stat", repair: false, graceMs: -2_000 });
+    expect(findings).toContainEqual(expect.objectContaining({ kind: "unproved", severity: "note", key: "ehr/backups/", detail: expect.stringMatching(/^versions that no listing shows were not looked for: .* denies access$/) as string }));
+    expect(findings.filter(({ severity }) => severity === "damage")).toMatchObject([{ backup: here.kept.id }]);
+    expect(findings.map(({ kind }) => kind)).not.toContain("hidden-versions");
   }, 120_000);
 
   const bucketOf = ({ on }: Place): string => new URL(on.context.config.repository!.url).hostname;
