@@ -3,32 +3,33 @@ import type { RollbackStep, StepFacts, StepRun } from "../../src/rollback/step.t
 
 export interface StepBench extends StepRun {
   readonly facts: Map<string, StepFacts>;
-  perform(step: RollbackStep): Promise<StepFacts>;
-  undo(step: RollbackStep): Promise<StepFacts>;
+  /** As a run would hand it to this step. */
+  of(step: RollbackStep): StepRun;
+  /** One after the other. @returns what the last has left */
+  perform(...steps: RollbackStep[]): Promise<StepFacts>;
+  /** The last first. @returns what the first has left */
+  undo(...steps: RollbackStep[]): Promise<StepFacts>;
 }
 
 export function stepBench(signal: AbortSignal = new AbortController().signal): StepBench {
   const facts = new Map<string, StepFacts>();
-  const runOf = (id: string): StepRun => ({
-    signal,
-    facts,
-    begin: (noted) => {
-      facts.set(id, { ...facts.get(id), ...noted });
-      return Promise.resolve();
-    },
-  });
+  const note = (id: string, noted: StepFacts): void => { facts.set(id, { ...facts.get(id), ...noted }); };
+  const of = ({ id }: RollbackStep): StepRun => ({ signal, facts, begin: (noted) => { note(id, noted); return Promise.resolve(); } });
   return {
-    signal,
-    facts,
+    signal, facts, of,
     begin: () => Promise.resolve(),
-    perform: async (step) => {
-      const left = await step.perform(runOf(step.id));
-      facts.set(step.id, { ...facts.get(step.id), ...left });
+    perform: async (...steps) => {
+      let left: StepFacts = {};
+      for (const step of steps) note(step.id, left = await step.perform(of(step)));
       return left;
     },
-    undo: (step) => {
-      if (step.undo === undefined) throw new Error(`${step.id} has no undo`);
-      return step.undo(runOf(step.id));
+    undo: async (...steps) => {
+      let left: StepFacts = {};
+      for (const step of steps.toReversed()) {
+        if (step.undo === undefined) throw new Error(`${step.id} has no undo`);
+        left = await step.undo(of(step));
+      }
+      return left;
     },
   };
 }

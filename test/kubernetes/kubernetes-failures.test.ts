@@ -4,13 +4,14 @@ import { HoldfastError } from "../../src/errors.ts";
 import { kubernetesPlatform } from "../../src/rollback/platform/kubernetes/kubernetes-platform.ts";
 import type { RollbackStep } from "../../src/rollback/step.ts";
 import { imageIdOf, type Rule } from "../harness/kubernetes.ts";
-import { finding, runner, scene, signal, workload } from "./rollback-scene.ts";
+import { stepBench } from "../harness/steps.ts";
+import { finding, scene, signal, workload } from "./rollback-scene.ts";
 
 const [app1, app2, app3, web1, web2] = ["shop/ehr-app:1.4.1", "shop/ehr-app:1.4.2", "shop/ehr-app:1.4.3", "shop/ehr-web:1.4.1", "shop/ehr-web:1.4.2"];
 const image = "jsonpath={.spec.template.spec.containers[0].image}";
 
 /** @returns the failure of a step */
-async function failureOf(step: RollbackStep, run = runner()): Promise<HoldfastError> {
+async function failureOf(step: RollbackStep, run = stepBench()): Promise<HoldfastError> {
   const failure = await step.perform(run.of(step)).then(() => undefined, (error: unknown) => error);
   expect(failure).toBeInstanceOf(HoldfastError);
   return failure as HoldfastError;
@@ -45,7 +46,7 @@ test("another apply between the plan and the step is refused, named, and not ove
 test("a change that comes between reading and patching is seen by the server", async () => {
   const { kubectl, platform, target, now, apply } = await twoReleases();
   const [step] = platform.startTarget(target, now);
-  const run = runner().of(step!);
+  const run = stepBench().of(step!);
   // What the step notes comes after it has looked and before it patches.
   const failure = await step!.perform({ ...run, begin: () => apply(workload("Deployment", "app", app3)) }).then(() => undefined, (error: unknown) => error);
   expect(failure).toMatchObject({ code: "refused", message: expect.stringContaining(`the image of app is ${app3}, not ${app2}`) as string });
@@ -55,7 +56,7 @@ test("a change that comes between reading and patching is seen by the server", a
 test("an annotation that somebody sets meanwhile is no change of the workload, and stays", async () => {
   const { kubectl, platform, target, now } = await twoReleases();
   const [step] = platform.startTarget(target, now);
-  const run = runner().of(step!);
+  const run = stepBench().of(step!);
   await step!.perform({ ...run, begin: async () => { await kubectl("annotate", "deployment/app", "note=seen"); } });
   expect(await kubectl("get", "deployment/app", "--output", image)).toBe(app1);
   expect(await kubectl("get", "deployment/app", "--output", "jsonpath={.metadata.annotations.note}")).toBe("seen");
@@ -83,7 +84,7 @@ test("a workload that was deleted and made again is another one", async () => {
 test("another apply after the rollback is told by the wait and the observation, and stands", async () => {
   const { kubectl, platform, target, now, release } = await twoReleases();
   const [undo, rollout] = platform.startTarget(target, now);
-  const run = runner();
+  const run = stepBench();
   await run.perform(undo!);
   await release(workload("Deployment", "app", app3));
   expect(await failureOf(rollout!)).toMatchObject({ code: "refused", message: `deployment app was changed by somebody else after it was returned: the image of app is ${app3}, not ${app1}` });
@@ -115,7 +116,7 @@ test("a rollout that never becomes ready fails with why, and can be taken back",
   await release(workload("Deployment", "app", app2, { replicas: 1 }));
   const now = await capture();
   const steps = platform.startTarget(target, now);
-  const run = runner();
+  const run = stepBench();
   await run.perform(steps[0]!);
   const failure = await failureOf(steps[1]!, run);
   expect(failure.code).toBe("rollback-failed");
@@ -166,7 +167,7 @@ test("a permission that is missing half-way is named with the state things are i
   expect([permissions.outcome, permissions.detail]).toEqual(["blocked", `not allowed in namespace ${settings.namespace}: patch deployments.apps/web`]);
 
   const [undoApp, undoWeb, rollout] = platform.startTarget(target, now);
-  const run = runner();
+  const run = stepBench();
   await run.perform(undoApp!);
   const failure = await failureOf(undoWeb!, run);
   const who = `system:serviceaccount:${settings.namespace}:deployer`;

@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { kubernetesPlatform } from "../../src/rollback/platform/kubernetes/kubernetes-platform.ts";
 import { platformStateShape, type PlatformState } from "../../src/rollback/platform/platform.ts";
 import { imageIdOf } from "../harness/kubernetes.ts";
-import { runner, scene, signal, workload } from "./rollback-scene.ts";
+import { stepBench } from "../harness/steps.ts";
+import { scene, signal, workload } from "./rollback-scene.ts";
 
 const [app1, app2, web1, web2] = ["shop/ehr-app:1.4.1", "shop/ehr-app:1.4.2", "shop/ehr-web:1.4.1", "shop/ehr-web:1.4.2"];
 const planted = "hunter2-Zebra-93";
@@ -76,7 +77,7 @@ test("two Deployments go back to what the checkpoint knows, again after their re
   const steps = platform.startTarget(target, now);
   expect(steps.map(({ id }) => id)).toEqual(["undo-deployment-app", "undo-deployment-web", "rollout"]);
   expect(steps[0]!.title).toBe(`return deployment app to ${app1} (revision 1), 2 replicas`);
-  const run = runner();
+  const run = stepBench();
   for (const step of steps) expect(await step.isDone(run.of(step))).toBe(false);
   await run.perform(...steps);
   for (const step of steps) expect(await step.isDone(run.of(step))).toBe(true);
@@ -102,7 +103,7 @@ test("writers stop until no pod is left, start from there as the target, or come
   const now = await capture();
 
   const stop = platform.stopWriters(now);
-  const run = runner();
+  const run = stepBench();
   expect([stop.id, await stop.isDone(run.of(stop))]).toEqual(["maintenance-on", false]);
   await run.perform(stop);
   expect(run.facts.get("maintenance-on")).toEqual({ "deployment/app": 3, "statefulset/queue": 2 });
@@ -132,7 +133,7 @@ test("a pod that does not end keeps the writers from counting as stopped, and is
   await release(workload("Deployment", "app", app1, { replicas: 1, labels: { "holdfast-test/ends": "never" } }));
   const now = await capture();
   const stop = platform.stopWriters(now);
-  const run = runner();
+  const run = stepBench();
   await expect(stop.perform(run.of(stop))).rejects.toMatchObject({ code: "rollback-failed", message: expect.stringMatching(/^the writers did not stop within 2 s: pod app-/) as string });
   expect(await stop.isDone(run.of(stop))).toBe(false);
   await kubectl("label", "pods", "--all", "holdfast-test/ends-");
@@ -148,7 +149,7 @@ test("a StatefulSet whose failed release never gets ready goes back, by its Cont
   await kubectl("wait", "--for", "jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff", "pod/queue-1", "--timeout", "60s");
   const now = await capture();
   expect((await platform.observe(now, signal))[0]!.problem).toContain("ImagePullBackOff (queue)");
-  const run = runner();
+  const run = stepBench();
   await run.perform(...platform.startTarget(target, now));
   expect((await platform.observe(target, signal))[0]).toEqual({
     workload: "statefulset/queue",
@@ -176,7 +177,7 @@ test("a Deployment goes back from a release that exceeded its progress deadline,
   await kubectl("delete", "pods", "--all");
   const [undo, rollout] = platform.startTarget(target, now);
   const impatient = kubernetesPlatform({ ...settings, rolloutTimeoutMs: 4_000 }).startTarget(target, now)[1]!;
-  const run = runner();
+  const run = stepBench();
   await run.perform(undo!);
   await expect(impatient.perform(run.of(impatient))).rejects.toMatchObject({ message: expect.stringMatching(/^the rollout did not become ready within 4 s: /) as string });
   await becomesReady();
@@ -200,11 +201,11 @@ test("another process makes the same steps of the plan's text, sees what was don
   expect(steps().map(({ id, title }) => [id, title])).toEqual([platform.stopWriters(now), ...platform.startTarget(target, now)].map(({ id, title }) => [id, title]));
   // Each step is done by a process that is killed before it can say so.
   for (const [index, step] of steps().entries()) {
-    await step.perform(runner().of(step));
+    await step.perform(stepBench().of(step));
     const again = steps()[index]!;
-    expect([step.id, await again.isDone(runner().of(again))]).toEqual([step.id, true]);
+    expect([step.id, await again.isDone(stepBench().of(again))]).toEqual([step.id, true]);
     const before = await generations();
-    await again.perform(runner().of(again));
+    await again.perform(stepBench().of(again));
     expect([step.id, await generations()]).toEqual([step.id, before]);
   }
   expect(await generations()).toBe("4 4");

@@ -6,7 +6,6 @@ import type { KubernetesSettings } from "../../src/config/rollback-settings.ts";
 import type { PreflightFinding } from "../../src/rollback/finding.ts";
 import { kubernetesPlatform } from "../../src/rollback/platform/kubernetes/kubernetes-platform.ts";
 import type { Platform, PlatformState } from "../../src/rollback/platform/platform.ts";
-import type { RollbackStep, StepFacts, StepRun } from "../../src/rollback/step.ts";
 import { createNamespace, type Manifest, type TestNamespace } from "../harness/kubernetes.ts";
 
 // Dozens of kubectl's processes, on a machine that may be busy.
@@ -38,29 +37,6 @@ export async function scene(workloads: readonly string[], changed: Partial<Kuber
         const byHand = JSON.stringify(spec ?? {}).includes('"OnDelete"');
         if ((kind === "Deployment" || kind === "StatefulSet") && !byHand) await namespace.kubectl("rollout", "status", `${kind.toLowerCase()}/${(metadata as { name: string }).name}`, "--timeout", "60s");
       }
-    },
-  };
-}
-
-/** Runs steps as a run does, and keeps what they leave. */
-export function runner(): { readonly facts: Map<string, StepFacts>; perform(...steps: RollbackStep[]): Promise<void>; undo(...steps: RollbackStep[]): Promise<void>; of(step: RollbackStep): StepRun } {
-  const facts = new Map<string, StepFacts>();
-  const of = ({ id }: RollbackStep): StepRun => ({
-    signal,
-    facts,
-    begin: (noted) => {
-      facts.set(id, { ...facts.get(id), ...noted });
-      return Promise.resolve();
-    },
-  });
-  return {
-    facts,
-    of,
-    async perform(...steps) {
-      for (const step of steps) facts.set(step.id, { ...facts.get(step.id), ...(await step.perform(of(step))) });
-    },
-    async undo(...steps) {
-      for (const step of steps.toReversed()) await step.undo?.(of(step));
     },
   };
 }

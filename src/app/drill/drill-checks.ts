@@ -1,4 +1,4 @@
-/** The checks of a drill, in the order in which they stand in the evidence. */
+/** The steps of a proof, and the checks of a drill, in the order in which they stand in the evidence. */
 import type { Manifest } from "../../catalog/manifest.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
 import { checkAssertion } from "../../drill/checks/assertions.ts";
@@ -8,11 +8,22 @@ import type { DrillJournal, PlannedCheck } from "../../drill/journal.ts";
 import { runSmokeTest } from "../../drill/checks/smoke.ts";
 import { checkFiles, checkHealth } from "../../drill/checks/soundness.ts";
 import { HoldfastError } from "../../errors.ts";
+import type { Step } from "../../ports.ts";
 import { parseDatabaseUrl } from "../../postgres/connection.ts";
 import { openSession } from "../../postgres/session.ts";
 import { counted } from "../../text/format.ts";
 import { readCopy } from "../restore/compare-copy.ts";
 import type { RestoreWork } from "../restore/restore-backup.ts";
+
+/** What drills and rehearsals do with a backup to prove it. */
+export const proofSteps = [
+  { id: "fetch", title: "fetch and compare hashes" },
+  { id: "decrypt", title: "decrypt and read the archive" },
+  { id: "provision", title: "make a scratch" },
+  { id: "restore", title: "restore" },
+  { id: "analyze", title: "analyze" },
+  { id: "checks", title: "compare with the truth" },
+] as const satisfies readonly Step[];
 
 /** Checks on which all after them rest. */
 export const essentials = {

@@ -14,7 +14,7 @@ import { settleDrills } from "./clean-drills.ts";
 import { configuredProviders } from "./configured-providers.ts";
 import { concludeDrill, type DrillResult, requirePass } from "./conclude-drill.ts";
 import { type Context, databaseNamed, requireSigner, type Workplace } from "../context.ts";
-import { checkCopy, essentials, requireSomethingToCompare } from "./drill-checks.ts";
+import { checkCopy, essentials, proofSteps, requireSomethingToCompare } from "./drill-checks.ts";
 import { fetchAndOpen, restoreIntoScratch } from "./drill-restore.ts";
 import { provisionFor, removed, removeRemains } from "./drill-scratch.ts";
 import { inWorkplace } from "../record.ts";
@@ -29,12 +29,7 @@ export interface DrillOptions {
 
 const steps: readonly Step[] = [
   { id: "choose", title: "choose the backup" },
-  { id: "fetch", title: "fetch and compare hashes" },
-  { id: "decrypt", title: "decrypt and read the archive" },
-  { id: "provision", title: "make a scratch" },
-  { id: "restore", title: "restore" },
-  { id: "analyze", title: "analyze" },
-  { id: "checks", title: "compare with the truth" },
+  ...proofSteps,
   { id: "remove", title: "remove the scratch" },
   { id: "sign", title: "sign the evidence" },
 ];

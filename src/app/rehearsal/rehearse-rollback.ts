@@ -22,7 +22,7 @@ import { cancellationSaying } from "../cancellation.ts";
 import { type Context, databaseNamed, requireSigner, type Workplace } from "../context.ts";
 import { settleDrills } from "../drill/clean-drills.ts";
 import { configuredProviders } from "../drill/configured-providers.ts";
-import { checkContent, contentChecks, essentials } from "../drill/drill-checks.ts";
+import { checkContent, contentChecks, essentials, proofSteps } from "../drill/drill-checks.ts";
 import { fetchAndOpen, restoreIntoScratch } from "../drill/drill-restore.ts";
 import { provisionFor, removed, removeRemains } from "../drill/drill-scratch.ts";
 import { guardOf } from "../guard.ts";
@@ -50,12 +50,7 @@ export interface RehearsalResult {
 const steps: readonly Step[] = [
   { id: "choose", title: "find the checkpoint" },
   { id: "images", title: "look for the images" },
-  { id: "fetch", title: "fetch and compare hashes" },
-  { id: "decrypt", title: "decrypt and read the archive" },
-  { id: "provision", title: "make a scratch" },
-  { id: "restore", title: "restore" },
-  { id: "analyze", title: "analyze" },
-  { id: "checks", title: "compare with the truth" },
+  ...proofSteps,
   { id: "application", title: "bring up the release on the copy" },
   { id: "remove", title: "remove everything" },
   { id: "sign", title: "sign the evidence" },
