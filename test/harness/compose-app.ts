@@ -184,7 +184,10 @@ export async function composeApp(options: AppOptions = {}): Promise<ComposeApp> 
   const containers = async (service?: string): Promise<ContainerFacts[]> => {
     const ids = lines(await docker("ps", "-aq", "--filter", `label=com.docker.compose.project=${project}`, ...(service === undefined ? [] : ["--filter", `label=com.docker.compose.service=${service}`])));
     if (ids.length === 0) return [];
-    const all = JSON.parse(await docker("inspect", ...ids)) as { Id: string; Name: string; Image: string; State: { Running: boolean; StartedAt: string }; Config: { Labels: Record<string, string> } }[];
+    // One may go between the two questions, as when a step was killed and its Compose still works.
+    const told = await docker("inspect", ...ids).catch((error: unknown) => (String(error).includes("No such object") ? undefined : Promise.reject(error as Error)));
+    if (told === undefined) return containers(service);
+    const all = JSON.parse(told) as { Id: string; Name: string; Image: string; State: { Running: boolean; StartedAt: string }; Config: { Labels: Record<string, string> } }[];
     return all
       .map((one) => ({ id: one.Id, name: one.Name.slice(1), image: one.Image, running: one.State.Running, startedAt: one.State.StartedAt, labels: one.Config.Labels }))
       .sort((one, other) => one.name.localeCompare(other.name));

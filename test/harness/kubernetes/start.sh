@@ -74,7 +74,7 @@ done
 
 controllers=(deployment replicaset statefulset daemonset job cronjob namespace serviceaccount garbage-collector pod-garbage-collector
   endpointslice disruption resourcequota ttl-after-finished clusterrole-aggregation)
-[ -n "$played" ] || controllers+=(root-ca-certificate-publisher)
+[ -n "$played" ] || controllers+=(root-ca-certificate-publisher persistentvolume-binder)
 spawn controller-manager "$programs/kube-controller-manager" --kubeconfig "$folder/controller-manager.kubeconfig" --leader-elect=false --use-service-account-credentials \
   --root-ca-file "$pki/ca.crt" --secure-port 0 --controllers "$(IFS=,; echo "${controllers[*]/%/-controller}")"
 spawn scheduler "$programs/kube-scheduler" --kubeconfig "$folder/scheduler.kubeconfig" --leader-elect=false --secure-port 0
