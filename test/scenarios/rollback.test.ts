@@ -104,3 +104,24 @@ test("a plan that no longer fits is refused, and says what moved", async () => {
   expect(await place.run("rollback", "--plan", "other.json", "--confirm", place.name)).toMatchObject({ code: 2 });
 });
 
+
+test("what would keep the live database from being swapped is told by the plan, before anything stops", async () => {
+  const place = await bad();
+  await place.sql("BEGIN; UPDATE patients SET full_name = 'x'; PREPARE TRANSACTION 'of the bank';\n");
+  try {
+    const refused = await place.run(...back(place));
+    expect([refused.code, refused.stderr]).toEqual([19, expect.stringMatching(/prepared transactions hold .*: of the bank[\s\S]*COMMIT PREPARED/)]);
+  } finally {
+    await place.sql("ROLLBACK PREPARED 'of the bank';\n");
+  }
+  expect((await place.ok("rollback", "list", "--json")).json<RollbackJson[]>()).toEqual([]);
+  expect(await place.databases()).toEqual([place.name]);
+
+  await place.sql(`SELECT pg_create_logical_replication_slot('${place.name}_feed', 'pgoutput');\n`);
+  try {
+    const { preflight } = (await place.ok("rollback", "plan", "--json")).json<RollbackPlan>();
+    expect(preflight.find(({ id }) => id === "swap")).toMatchObject({ outcome: "warn", detail: expect.stringContaining(`with the kept database stay the replication slots ${place.name}_feed`) as string });
+  } finally {
+    await place.sql(`SELECT pg_drop_replication_slot('${place.name}_feed');\n`);
+  }
+});

@@ -4,7 +4,7 @@ import type { RestoreWork } from "./restore-backup.ts";
 import type { Check } from "./restore-preflight.ts";
 
 /** What hinders a rename of the live database, and what would not follow its name. */
-export async function checkSwap({ admin, target }: RestoreWork, name: string): Promise<Check> {
+export async function checkSwap({ admin, target }: Pick<RestoreWork, "admin" | "target">, name: string): Promise<Check> {
   const prepared = await admin.rows<{ gid: string }>(`SELECT gid FROM pg_prepared_xacts WHERE database = ${literal(target)} ORDER BY 1`);
   if (prepared.length > 0) {
     return { name, outcome: "fail", detail: `prepared transactions hold ${target}: ${prepared.map(({ gid }) => gid).join(", ")}`, hint: "COMMIT PREPARED or ROLLBACK PREPARED them first; a database that they hold cannot be renamed." };
