@@ -1,13 +1,15 @@
 /** Rollbacks of a database whose application nobody told us about: what the platforms' own suites need not repeat. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 
 import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import type { RollbackPlan } from "../../src/app/rollback/make-plan.ts";
 import type { RollbackJson } from "../../src/cli/rollback-view.ts";
 import { generateKeys } from "../../src/app/keys/generate-keys.ts";
 import { adding, badRelease as bad, columns, databasePlace, type DatabasePlace, renaming, way as back } from "../harness/database-rollbacks.ts";
+import { roles } from "../harness/databases.ts";
+import { dropDatabase, withSession } from "../harness/postgres.ts";
 
 test("a breaking migration goes back with the data, and the database before is kept", async () => {
   const place = await bad();
@@ -124,4 +126,22 @@ test("what would keep the live database from being swapped is told by the plan, 
   } finally {
     await place.sql(`SELECT pg_drop_replication_slot('${place.name}_feed');\n`);
   }
+});
+
+test("a role that is no superuser and may make no roles rolls its own database back, and is told beforehand whose connections it may not end", async () => {
+  const place = await databasePlace();
+  const role = `${place.name}_owner`;
+  await roles([role], "LOGIN CREATEDB PASSWORD 'its own'");
+  onTestFinished(async () => { for (const each of await place.databases()) await dropDatabase(each); });
+  await place.sql(`ALTER DATABASE ${place.name} OWNER TO ${role}; ALTER TABLE patients OWNER TO ${role}; ALTER TABLE _prisma_migrations OWNER TO ${role};\n`);
+  const url = new URL(place.env["DATABASE_URL"]!);
+  place.env["DATABASE_URL"] = Object.assign(url, { username: role, password: "its own" }).href;
+  await place.deploys("2.0.0", "1.0.0", renaming);
+  await withSession(place.name, async () => {
+    const { preflight } = (await place.ok("rollback", "plan", "--json")).json<RollbackPlan>();
+    expect(preflight.find(({ id }) => id === "swap")).toMatchObject({ outcome: "warn", detail: expect.stringContaining("connections of postgres are there now, which this role may not end") as string });
+    expect(preflight.filter(({ outcome }) => outcome === "blocked")).toEqual([]);
+  });
+  expect((await place.ok(...back(place), "--json")).json<RollbackResult>()).toMatchObject({ outcome: "done" });
+  expect(await columns(place)).toEqual({ columns: "id,name", rows: 4 });
 });
