@@ -1,5 +1,6 @@
 /** A rollback for people: the plan in one screen, how it ended, and what there was. */
 import type { RollbackResult } from "../app/rollback/carry-out.ts";
+import type { PlanOptions } from "../app/rollback/make-plan.ts";
 import type { ShownRollback } from "../app/rollback/show-rollbacks.ts";
 import type { JournalEntry } from "../rollback/journal/journal.ts";
 import { knownSeconds } from "../rollback/plan/downtime.ts";
@@ -47,12 +48,17 @@ export function renderPlan(plan: RollbackPlan): string {
   ].join("\n");
 }
 
-/** What has to be done with a plan that was only looked at. */
-export function renderPlanNext(plan: RollbackPlan, file: string | undefined): string {
+/**
+ * What has to be done with a plan that was only looked at.
+ * @param asked - with the plan; without it, another rollback would be planned than the one that is shown
+ */
+export function renderPlanNext(plan: RollbackPlan, file: string | undefined, asked: Pick<PlanOptions, "database" | "platform" | "strategy" | "downFile"> = {}): string {
   const blocked = plan.preflight.some(({ outcome }) => outcome === "blocked");
   if (blocked) return "this plan would be REFUSED: mend what is BLOCKED above, and plan again; nothing was changed";
-  const how = file === undefined ? `--to ${shellWord(plan.to)}` : `--plan ${shellWord(file)}`;
-  return `nothing was changed; go ahead with: holdfast rollback ${how} --confirm ${shellWord(plan.confirm)}`;
+  const { strategy, platform, downFile } = asked;
+  const flags = ([["--strategy", strategy], ["--platform", platform], ["--down-file", downFile], ["--accept-incompatible", plan.acceptIncompatible], ["--skip-safety-backup", plan.skipSafetyBackup]] as const).flatMap(([flag, value]) => (value == null ? [] : [flag, shellWord(value)]));
+  const how = file === undefined ? [...(asked.database === undefined ? [] : ["--database", shellWord(asked.database)]), "--to", shellWord(plan.to), ...flags] : ["--plan", shellWord(file)];
+  return `nothing was changed; go ahead with: holdfast rollback ${how.join(" ")} --confirm ${shellWord(plan.confirm)}`;
 }
 
 /** A sum that lacks a part must not look like the whole. */

@@ -61,6 +61,8 @@ test("the plan and the post-mortem say what the down-SQL takes away, and do not 
   expect(plan.loss).toEqual({ data: true, minutes: 0, tables: [], downSql: ["DROP TABLE visits", "DROP COLUMN patients.email"] });
   const screen = await place.ok("rollback", "plan", "--strategy", "down-sql", "--skip-safety-backup", "no room");
   expect(screen.stdout).toMatch(/DATA LOST: what the down-SQL takes away, its rows not counted \(it stays NOWHERE\); other rows stay\n {2}DROP TABLE visits\n {2}DROP COLUMN patients\.email\n/);
+  // What was shown is what the command at its end does.
+  expect(screen.stdout).toContain(`go ahead with: holdfast rollback --database ehr --to 1.0.0 --strategy down-sql --skip-safety-backup 'no room' --confirm ${place.name}`);
   await place.ok(...way(place), "--strategy", "down-sql");
   expect((await place.ok("incident", "report", "latest")).stdout).toContain("- Data: what the down-SQL takes away: DROP TABLE visits; DROP COLUMN patients.email");
 });
