@@ -17,6 +17,13 @@ const strategies: Readonly<Record<Strategy, string>> = {
   "restore-and-swap": "restore the checkpoint's backup beside, swap it in, then the previous images",
 };
 
+/** Where no platform is configured, what runs is stopped and started by whoever types this. */
+const databaseOnly: Readonly<Record<Strategy, string>> = {
+  "images-only": "nothing is done: the database stays as it is, and the previous release is started by you",
+  "down-sql": "reviewed down-SQL; the previous release is started by you",
+  "restore-and-swap": "restore the checkpoint's backup beside and swap it in; the previous release is started by you",
+};
+
 /** Everything that somebody must know before typing the name. */
 export function renderPlan(plan: RollbackPlan): string {
   const { checkpoint, loss, stops, rehearsed, preflight } = plan;
@@ -26,14 +33,14 @@ export function renderPlan(plan: RollbackPlan): string {
     "",
     ...facts([
       ["where", Object.entries(plan.now.state.address).map(([name, value]) => `${name} ${value}`).join(", ")],
-      ["how", strategies[plan.strategy]],
+      ["how", (plan.now.state.platform === "none" ? databaseOnly : strategies)[plan.strategy]],
       ["because", plan.because],
       ["checkpoint", `${checkpoint.id}, taken ${checkpoint.takenAt}`],
       ["backup", `${checkpoint.backup}, of ${checkpoint.snapshotAt}`],
       ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${howLong(stops)}`],
       ["", stops.basis],
       ["images", imageLines(plan)],
-      ["migrations", plan.migrations.length === 0 ? "none since the checkpoint" : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],
+      ["migrations", plan.migrations.length === 0 ? (plan.now.ledgers.length === 0 ? "NOT KNOWN: the database has no migration ledger that holdfast knows" : "none since the checkpoint") : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],
       ["rehearsed", rehearsed === null ? "NEVER" : `${rehearsed.id}, ${rehearsed.at}: ${rehearsed.verdict}`],
       ...(plan.acceptIncompatible === null ? [] : [["ACCEPTED", `${plan.strategy === "images-only" ? "images that do not fit the schema" : "a schema that is not the checkpoint's"}: ${plan.acceptIncompatible}`] as const]),
       ...(plan.skipSafetyBackup === null ? [] : [["NO SAFETY BACKUP", plan.skipSafetyBackup] as const]),

@@ -32,7 +32,7 @@ export function observeStep(work: RollbackWork, settings: RollbackSettings, plat
       problems.push(...databaseProblems(plan, found), ...(await schemaProblems(work, found)));
       if (problems.length > 0) throw notAsPlanned(work, problems);
       const replicas = workloads.reduce((sum, { replicas: all }) => sum + all.length, 0);
-      return { replicas, health: health?.health.detail ?? "no health check is configured", healthPassed: health?.passedInARow ?? 0, ledger: plan.target.ledgers.map(({ head }) => head ?? "empty").join(", ") || "none" };
+      return { replicas, health: health?.health.detail ?? "no health check is configured", healthPassed: health?.passedInARow ?? 0, ledger: found.ledgers.map(({ head }) => head ?? "empty").join(", ") || "none" };
     },
   };
 }
