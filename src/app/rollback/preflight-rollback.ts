@@ -34,7 +34,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
   const { platform, checkpoint, present } = place;
   const { ledgers } = present;
   return [
-    { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
+    { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger that holdfast knows" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
     await otherRollbacks(place),
     placeFinding(place),
     ...(await backupFindings(context, place)),
