@@ -22,9 +22,10 @@ export default class RollbackPlanCommand extends BaseCommand {
   async run(): Promise<RollbackPlan> {
     const { flags } = await this.parse(RollbackPlanCommand);
     const context = await this.context(flags);
-    const plan = await planRollback(context, { database: flags.database, ...planOptions(flags) });
+    const asked = { database: flags.database, ...planOptions(flags) };
+    const plan = await planRollback(context, asked);
     if (flags.out !== undefined) await writePlanFile(flags.out, plan);
-    this.print(`${renderPlan(plan)}\n\n${renderPlanNext(plan, flags.out)}`);
+    this.print(`${renderPlan(plan)}\n\n${renderPlanNext(plan, flags.out, asked)}`);
     if (flags.from !== undefined) this.print("The rollback itself has no --from: it writes plan, journal and safety backup where it reads. Name the copy as the repository, with HOLDFAST_REPOSITORY.");
     return plan;
   }

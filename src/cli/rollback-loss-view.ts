@@ -1,6 +1,6 @@
 /** What a rollback loses, for people: as much as fits beside the rest of the plan on one screen. */
 import type { RollbackPlan, TableLoss } from "../rollback/plan/plan.ts";
-import { counted, formatCount, formatDuration, formatInstant } from "../text/format.ts";
+import { counted, formatCount, formatDuration, formatInstant, readable } from "../text/format.ts";
 import { renderTable } from "./table.ts";
 
 type Loss = RollbackPlan["loss"];
@@ -8,17 +8,26 @@ type Loss = RollbackPlan["loss"];
 /** Tables that are named; the others are summed up. `rollback plan --json` has them all. */
 const shownTables = 12;
 
-export function lossLines({ data, minutes, tables, changes }: Loss): string[] {
+export function lossLines({ data, minutes, tables, changes, downSql }: Loss, { strategy, skipSafetyBackup }: Pick<RollbackPlan, "strategy" | "skipSafetyBackup"> = { strategy: "restore-and-swap", skipSafetyBackup: null }): string[] {
+  const kept = [...(skipSafetyBackup === null ? ["in the safety backup"] : []), ...(strategy === "restore-and-swap" ? ["in the database that is set aside"] : [])];
+  const stays = kept.length === 0 ? "it stays NOWHERE" : `it stays ${kept.join(" and ")}`;
+  if (strategy === "down-sql") return downSqlLines(downSql, stays);
   if (!data) return ["DATA LOST: none; the database is not replaced"];
   const all = tables.filter((loss) => isLost(loss, changes));
   const named = new Set(all.toSorted((a, b) => weight(b) - weight(a)).slice(0, shownTables));
   const rest = all.filter((loss) => !named.has(loss));
   return [
-    `DATA LOST: whatever was written in the last ${formatDuration(minutes * 60)} (it stays in the safety backup and in the database that is set aside)`,
+    `DATA LOST: whatever was written in the last ${formatDuration(minutes * 60)} (${stays})`,
     ...(all.length === 0 ? ["  no table has more or fewer rows than at the snapshot"] : [renderTable(["table", "new rows lost", "changes lost", "deletes undone", "rows now - then", "new rows known by"], all.filter((loss) => named.has(loss)).map(row), [1, 2, 3, 4])]),
     ...(rest.length === 0 ? [] : [`  and ${counted(rest.length, "more table")}, with --json: ${restText(rest)}`]),
     ...changesLines(changes, all),
   ];
+}
+
+function downSqlLines(downSql: Loss["downSql"], stays: string): string[] {
+  if (downSql === undefined) return [`DATA LOST: whatever the down-SQL takes away, which could not be read (${stays})`];
+  if (downSql.length === 0) return ["DATA LOST: none that the down-SQL tells; the database is not replaced"];
+  return [`DATA LOST: what the down-SQL takes away, its rows not counted (${stays}); other rows stay`, ...downSql.map((each) => `  ${readable(each)}`)];
 }
 
 /** What is known of changed and deleted rows, and how; without it nobody must take silence for none. */

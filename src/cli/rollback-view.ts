@@ -1,5 +1,6 @@
 /** A rollback for people: the plan in one screen, how it ended, and what there was. */
 import type { RollbackResult } from "../app/rollback/carry-out.ts";
+import type { PlanOptions } from "../app/rollback/make-plan.ts";
 import type { ShownRollback } from "../app/rollback/show-rollbacks.ts";
 import type { JournalEntry } from "../rollback/journal/journal.ts";
 import { knownSeconds } from "../rollback/plan/downtime.ts";
@@ -16,6 +17,13 @@ const strategies: Readonly<Record<Strategy, string>> = {
   "restore-and-swap": "restore the checkpoint's backup beside, swap it in, then the previous images",
 };
 
+/** Where no platform is configured, what runs is stopped and started by whoever types this. */
+const databaseOnly: Readonly<Record<Strategy, string>> = {
+  "images-only": "nothing is done: the database stays as it is, and the previous release is started by you",
+  "down-sql": "reviewed down-SQL; the previous release is started by you",
+  "restore-and-swap": "restore the checkpoint's backup beside and swap it in; the previous release is started by you",
+};
+
 /** Everything that somebody must know before typing the name. */
 export function renderPlan(plan: RollbackPlan): string {
   const { checkpoint, loss, stops, rehearsed, preflight } = plan;
@@ -25,20 +33,20 @@ export function renderPlan(plan: RollbackPlan): string {
     "",
     ...facts([
       ["where", Object.entries(plan.now.state.address).map(([name, value]) => `${name} ${value}`).join(", ")],
-      ["how", strategies[plan.strategy]],
+      ["how", (plan.now.state.platform === "none" ? databaseOnly : strategies)[plan.strategy]],
       ["because", plan.because],
       ["checkpoint", `${checkpoint.id}, taken ${checkpoint.takenAt}`],
       ["backup", `${checkpoint.backup}, of ${checkpoint.snapshotAt}`],
       ["stops", `${stops.workloads.join(", ") || "whatever uses the database"}${howLong(stops)}`],
       ["", stops.basis],
       ["images", imageLines(plan)],
-      ["migrations", plan.migrations.length === 0 ? "none since the checkpoint" : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],
+      ["migrations", plan.migrations.length === 0 ? (plan.now.ledgers.length === 0 ? "NOT KNOWN: the database has no migration ledger that holdfast knows" : "none since the checkpoint") : plan.migrations.map((each) => `${each.name}: ${each.verdict}, ${each.why}${plan.strategy === "images-only" ? "" : "; it goes"}`).join("\n")],
       ["rehearsed", rehearsed === null ? "NEVER" : `${rehearsed.id}, ${rehearsed.at}: ${rehearsed.verdict}`],
-      ...(plan.acceptIncompatible === null ? [] : [["ACCEPTED", `images that do not fit the schema: ${plan.acceptIncompatible}`] as const]),
+      ...(plan.acceptIncompatible === null ? [] : [["ACCEPTED", `${plan.strategy === "images-only" ? "images that do not fit the schema" : "a schema that is not the checkpoint's"}: ${plan.acceptIncompatible}`] as const]),
       ...(plan.skipSafetyBackup === null ? [] : [["NO SAFETY BACKUP", plan.skipSafetyBackup] as const]),
     ]),
     "",
-    ...lossLines(loss),
+    ...lossLines(loss, plan),
     "",
     ...(told.length === 0 ? [`preflight: all ${counted(preflight.length, "check")} passed`] : [`preflight: ${counted(told.length, "finding")} of ${preflight.length}`, renderTable(["check", "result", "detail"], told.map(({ title, outcome, detail, hint }) => [title, outcome.toUpperCase(), readable(hint === undefined ? detail : `${detail}. ${hint}`)]))]),
     "",
@@ -47,12 +55,17 @@ export function renderPlan(plan: RollbackPlan): string {
   ].join("\n");
 }
 
-/** What has to be done with a plan that was only looked at. */
-export function renderPlanNext(plan: RollbackPlan, file: string | undefined): string {
+/**
+ * What has to be done with a plan that was only looked at.
+ * @param asked - with the plan; without it, another rollback would be planned than the one that is shown
+ */
+export function renderPlanNext(plan: RollbackPlan, file: string | undefined, asked: Pick<PlanOptions, "database" | "platform" | "strategy" | "downFile"> = {}): string {
   const blocked = plan.preflight.some(({ outcome }) => outcome === "blocked");
   if (blocked) return "this plan would be REFUSED: mend what is BLOCKED above, and plan again; nothing was changed";
-  const how = file === undefined ? `--to ${shellWord(plan.to)}` : `--plan ${shellWord(file)}`;
-  return `nothing was changed; go ahead with: holdfast rollback ${how} --confirm ${shellWord(plan.confirm)}`;
+  const { strategy, platform, downFile } = asked;
+  const flags = ([["--strategy", strategy], ["--platform", platform], ["--down-file", downFile], ["--accept-incompatible", plan.acceptIncompatible], ["--skip-safety-backup", plan.skipSafetyBackup]] as const).flatMap(([flag, value]) => (value == null ? [] : [flag, shellWord(value)]));
+  const how = file === undefined ? [...(asked.database === undefined ? [] : ["--database", shellWord(asked.database)]), "--to", shellWord(plan.to), ...flags] : ["--plan", shellWord(file)];
+  return `nothing was changed; go ahead with: holdfast rollback ${how.join(" ")} --confirm ${shellWord(plan.confirm)}`;
 }
 
 /** A sum that lacks a part must not look like the whole. */

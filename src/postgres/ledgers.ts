@@ -4,7 +4,8 @@
  */
 import { createHash } from "node:crypto";
 
-import { identifier, literal, type Session } from "./session.ts";
+import { HoldfastError } from "../errors.ts";
+import { identifier, literal, type Session, SqlError } from "./session.ts";
 import type { LedgerTruth, MigrationTool } from "./truth/truth.ts";
 
 interface Ledger {
@@ -73,6 +74,8 @@ export interface AppliedLedger extends LedgerTruth {
   readonly applied: readonly string[];
   /** Names of the migrations that were begun and neither finished nor marked as rolled back: running now, or broken off. */
   readonly unfinished: readonly string[];
+  /** SHA-256 of what stands beside them, has no version and may be applied again and again (Flyway's repeatable migrations); undefined without any. */
+  readonly repeatable?: string | undefined;
 }
 
 /** Reads every ledger of the database, in whatever schema it stands. */
@@ -103,11 +106,16 @@ function fits({ table, columns, exactly }: Ledger, candidate: Candidate): boolea
 
 async function readLedger(session: Session, ledger: Ledger, { schema, table }: Candidate): Promise<AppliedLedger> {
   const failed = ledger.failed ?? "false";
+  const relation = `${identifier(schema)}.${identifier(table)}`;
   const rows = await session.rows<{ name: string; entry: unknown; failed: boolean; unfinished: boolean; head: boolean }>(
     `SELECT ${ledger.name} AS name, json_build_array(${ledger.name}${ledger.also === undefined ? "" : `, ${ledger.also}`}) AS entry,
       ${failed} AS failed, ${ledger.unfinished ?? "false"} AS unfinished, NOT (${failed}) AND ${ledger.head ?? "true"} AS head
-    FROM ${identifier(schema)}.${identifier(table)} ORDER BY ${ledger.order}`,
-  );
+    FROM ${relation} ORDER BY ${ledger.order}`,
+  ).catch((error: unknown) => {
+    if (!(error instanceof SqlError) || error.sqlState !== insufficientPrivilege) throw error;
+    throw new HoldfastError("configuration", `the migration ledger ${schema}.${table} cannot be read: ${error.message}`, { hints: [`Let the role of holdfast read it: GRANT USAGE ON SCHEMA ${identifier(schema)}, and GRANT SELECT ON ${relation}.`], cause: error });
+  });
+  const repeatable = rows.filter((row) => !row.failed && !row.head).map((row) => row.entry);
   const applied = rows.filter((row) => row.head).map((row) => row.name);
   // Alembic keeps no history but the heads, of which there may be several.
   const head = ledger.tool === "alembic" ? applied.join(", ") : (applied.at(-1) ?? "");
@@ -119,9 +127,13 @@ async function readLedger(session: Session, ledger: Ledger, { schema, table }: C
     failed: rows.filter((row) => row.failed).length,
     applied,
     unfinished: rows.filter((row) => row.unfinished).map((row) => row.name),
-    sha256: createHash("sha256").update(JSON.stringify(rows.map((row) => row.entry))).digest("hex"),
+    ...(repeatable.length > 0 && { repeatable: digestOf(repeatable) }),
+    sha256: digestOf(rows.map((row) => row.entry)),
   };
 }
+
+const insufficientPrivilege = "42501";
+const digestOf = (entries: readonly unknown[]): string => createHash("sha256").update(JSON.stringify(entries)).digest("hex");
 
 /** Whether the rows of single migrations can be taken out of the ledger of `tool`, so that it will apply them again. */
 export function canForget(tool: string): boolean {

@@ -1,13 +1,15 @@
 /** Rollbacks of a database whose application nobody told us about: what the platforms' own suites need not repeat. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 
 import type { RollbackResult } from "../../src/app/rollback/carry-out.ts";
 import type { RollbackPlan } from "../../src/app/rollback/make-plan.ts";
 import type { RollbackJson } from "../../src/cli/rollback-view.ts";
 import { generateKeys } from "../../src/app/keys/generate-keys.ts";
 import { adding, badRelease as bad, columns, databasePlace, type DatabasePlace, renaming, way as back } from "../harness/database-rollbacks.ts";
+import { roles } from "../harness/databases.ts";
+import { dropDatabase, withSession } from "../harness/postgres.ts";
 
 test("a breaking migration goes back with the data, and the database before is kept", async () => {
   const place = await bad();
@@ -53,7 +55,9 @@ test("a migration that the older release can live with changes nothing in the da
   const place = await databasePlace();
   await place.deploys("2.0.0", "1.0.0", adding);
   const result = (await place.ok(...back(place), "--json")).json<RollbackResult>();
-  expect(result).toMatchObject({ strategy: "images-only", outcome: "done" });
+  expect(result).toMatchObject({ strategy: "images-only", outcome: "done", facts: { observe: { ledger: adding.name } } });
+  // Nobody looked at what runs, so nobody says that it was seen.
+  expect(result.message).toBe("the database of ehr was left as it is, which 1.0.0 can live with; that 1.0.0 runs on it is for you to see to");
   expect(await columns(place)).toEqual({ columns: "id,name,email", rows: 4 });
 });
 
@@ -104,3 +108,42 @@ test("a plan that no longer fits is refused, and says what moved", async () => {
   expect(await place.run("rollback", "--plan", "other.json", "--confirm", place.name)).toMatchObject({ code: 2 });
 });
 
+
+test("what would keep the live database from being swapped is told by the plan, before anything stops", async () => {
+  const place = await bad();
+  await place.sql("BEGIN; UPDATE patients SET full_name = 'x'; PREPARE TRANSACTION 'of the bank';\n");
+  try {
+    const refused = await place.run(...back(place));
+    expect([refused.code, refused.stderr]).toEqual([19, expect.stringMatching(/prepared transactions hold .*: of the bank[\s\S]*COMMIT PREPARED/)]);
+  } finally {
+    await place.sql("ROLLBACK PREPARED 'of the bank';\n");
+  }
+  expect((await place.ok("rollback", "list", "--json")).json<RollbackJson[]>()).toEqual([]);
+  expect(await place.databases()).toEqual([place.name]);
+
+  await place.sql(`SELECT pg_create_logical_replication_slot('${place.name}_feed', 'pgoutput');\n`);
+  try {
+    const { preflight } = (await place.ok("rollback", "plan", "--json")).json<RollbackPlan>();
+    expect(preflight.find(({ id }) => id === "swap")).toMatchObject({ outcome: "warn", detail: expect.stringContaining(`with the kept database stay the replication slots ${place.name}_feed`) as string });
+  } finally {
+    await place.sql(`SELECT pg_drop_replication_slot('${place.name}_feed');\n`);
+  }
+});
+
+test("a role that is no superuser and may make no roles rolls its own database back, and is told beforehand whose connections it may not end", async () => {
+  const place = await databasePlace();
+  const role = `${place.name}_owner`;
+  await roles([role], "LOGIN CREATEDB PASSWORD 'its own'");
+  onTestFinished(async () => { for (const each of await place.databases()) await dropDatabase(each); });
+  await place.sql(`ALTER DATABASE ${place.name} OWNER TO ${role}; ALTER TABLE patients OWNER TO ${role}; ALTER TABLE _prisma_migrations OWNER TO ${role};\n`);
+  const url = new URL(place.env["DATABASE_URL"]!);
+  place.env["DATABASE_URL"] = Object.assign(url, { username: role, password: "its own" }).href;
+  await place.deploys("2.0.0", "1.0.0", renaming);
+  await withSession(place.name, async () => {
+    const { preflight } = (await place.ok("rollback", "plan", "--json")).json<RollbackPlan>();
+    expect(preflight.find(({ id }) => id === "swap")).toMatchObject({ outcome: "warn", detail: expect.stringContaining("connections of postgres are there now, which this role may not end") as string });
+    expect(preflight.filter(({ outcome }) => outcome === "blocked")).toEqual([]);
+  });
+  expect((await place.ok(...back(place), "--json")).json<RollbackResult>()).toMatchObject({ outcome: "done" });
+  expect(await columns(place)).toEqual({ columns: "id,name", rows: 4 });
+});

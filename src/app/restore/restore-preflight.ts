@@ -6,7 +6,7 @@ import { partNamed } from "../../catalog/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import { abandonedCopies, countObjects, databaseExists, dataDirectory } from "../../postgres/databases.ts";
 import { majorOf } from "../../postgres/server.ts";
-import { identifier } from "../../postgres/session.ts";
+import { identifier, type Session } from "../../postgres/session.ts";
 import { findTables } from "../../postgres/table-list.ts";
 import { shellWord } from "../../process/shell-word.ts";
 import type { RestoreWork } from "./restore-backup.ts";
@@ -90,7 +90,7 @@ async function checkPrivileges({ admin, options, manifest, server }: RestoreWork
     return may ? { name, outcome: "ok", detail: `${user} may restore without triggers` } : { name, outcome: "fail", detail: `--data-only keeps triggers from firing, which ${user} may not`, hint: `Restore as a superuser, or (PostgreSQL 15 and newer) GRANT SET ON PARAMETER session_replication_role TO ${identifier(user)}.` };
   }
   if (!creates) return { name, outcome: "fail", detail: `${user} may not create databases`, hint: `ALTER ROLE ${identifier(user)} CREATEDB; or restore as a superuser.` };
-  if (options.createRoles && !makesRoles) return { name, outcome: "fail", detail: `${user} may not create roles`, hint: "Restore as a superuser or with CREATEROLE, or create the roles before." };
+  if (options.createRoles && !makesRoles && missingRoles(await presentRoles(admin), manifest.roles, options.roleMap).length > 0) return { name, outcome: "fail", detail: `${user} may not create roles`, hint: "Restore as a superuser or with CREATEROLE, or create the roles before." };
   if (options.noOwner) return { name, outcome: "ok", detail: `${user} may create databases` };
   const member = new Set((await admin.rows<{ rolname: string }>("SELECT rolname FROM pg_roles WHERE pg_has_role(current_user, oid, 'MEMBER')")).map((row) => row.rolname));
   const mapped = (role: string): string => options.roleMap.get(role) ?? role;
@@ -122,15 +122,23 @@ async function checkExtensions({ admin, manifest, server, options }: RestoreWork
   return { name, outcome: "ok", detail: `${wanted.length} available` };
 }
 
+async function presentRoles(admin: Session): Promise<ReadonlySet<string>> {
+  return new Set((await admin.rows<{ rolname: string }>("SELECT rolname FROM pg_roles")).map((row) => row.rolname));
+}
+
+function missingRoles(present: ReadonlySet<string>, wanted: readonly string[], roleMap: ReadonlyMap<string, string>): string[] {
+  return wanted.filter((role) => !roleMap.has(role) && !present.has(role));
+}
+
 async function checkRoles({ admin, manifest, options }: RestoreWork): Promise<Check> {
   const name = "roles";
   if (options.noOwner) return { name, outcome: "ok", detail: "not needed with --no-owner" };
   if (options.mode === "data-only") return { name, outcome: "ok", detail: "not needed for rows alone" };
-  const present = new Set((await admin.rows<{ rolname: string }>("SELECT rolname FROM pg_roles")).map((row) => row.rolname));
+  const present = await presentRoles(admin);
   const absent = [...new Set(options.roleMap.values())].filter((role) => !present.has(role));
   if (absent.length > 0) return { name, outcome: "fail", detail: `the target server lacks the roles ${absent.join(", ")} that --role-map names`, hint: "Create them, or correct --role-map OLD=NEW." };
   const needed = manifest.roles.filter((role) => !options.roleMap.has(role));
-  const missing = needed.filter((role) => !present.has(role));
+  const missing = missingRoles(present, manifest.roles, options.roleMap);
   if (missing.length === 0) return { name, outcome: "ok", detail: `${needed.length} present` };
   if (options.createRoles) return { name, outcome: "ok", detail: `will be created: ${missing.join(", ")}` };
   return { name, outcome: "fail", detail: `the target server lacks the roles ${missing.join(", ")}`, hint: "Add --create-roles to make them as they were, without passwords; or use --role-map OLD=NEW or --no-owner." };

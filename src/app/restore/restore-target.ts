@@ -4,7 +4,7 @@ import type { RestoreWork } from "./restore-backup.ts";
 import type { Check } from "./restore-preflight.ts";
 
 /** What hinders a rename of the live database, and what would not follow its name. */
-export async function checkSwap({ admin, target }: RestoreWork, name: string): Promise<Check> {
+export async function checkSwap({ admin, target }: Pick<RestoreWork, "admin" | "target">, name: string): Promise<Check> {
   const prepared = await admin.rows<{ gid: string }>(`SELECT gid FROM pg_prepared_xacts WHERE database = ${literal(target)} ORDER BY 1`);
   if (prepared.length > 0) {
     return { name, outcome: "fail", detail: `prepared transactions hold ${target}: ${prepared.map(({ gid }) => gid).join(", ")}`, hint: "COMMIT PREPARED or ROLLBACK PREPARED them first; a database that they hold cannot be renamed." };
@@ -15,9 +15,20 @@ export async function checkSwap({ admin, target }: RestoreWork, name: string): P
     ...(slots.length > 0 ? [`the replication slots ${slots.map(({ slot }) => slot).join(", ")}, which then hold back WAL until they are dropped`] : []),
     ...(subscriptions.length > 0 ? [`${subscriptions.length} subscriptions`] : []),
   ];
-  if (stays.length > 0) return { name, outcome: "warn", detail: `${target} will be replaced and kept for undo; with the kept database stay ${stays.join(" and ")}` };
+  const strangers = await admin.rows<{ role: string }>(strangersSql(target));
+  const warnings = [
+    ...(stays.length > 0 ? [`with the kept database stay ${stays.join(" and ")}`] : []),
+    ...(strangers.length > 0 ? [`connections of ${strangers.map(({ role }) => role).join(", ")} are there now, which this role may not end, so the swap fails while they last`] : []),
+  ];
+  if (warnings.length > 0) return { name, outcome: "warn", detail: [`${target} will be replaced and kept for undo`, ...warnings].join("; "), ...(strangers.length > 0 && { hint: "Stop what is connected, or GRANT pg_signal_backend to the role of holdfast; only a superuser ends the connections of one." }) };
   return { name, outcome: "ok", detail: `${target} will be replaced and kept for undo` };
 }
+
+/** Roles with connections that ours cannot end, as pg_terminate_backend judges. */
+const strangersSql = (target: string): string => `
+  SELECT DISTINCT r.rolname AS role FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+  WHERE a.datname = ${literal(target)} AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+    AND (r.rolsuper OR NOT (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))) ORDER BY 1`;
 
 /** Rows restored beside rows that are there would be neither backup nor database; a trigger that always fires would change them. */
 export async function checkEmptyTables({ server, manifest, target, context }: RestoreWork, name: string): Promise<Check> {

@@ -11,6 +11,7 @@ import { runSteps } from "../../rollback/journal/run-steps.ts";
 import { stateOf } from "../../rollback/journal/state.ts";
 import { undoSteps } from "../../rollback/journal/undo-steps.ts";
 import type { BegunRollback, RollbackOutcome } from "../../rollback/plan/outcome.ts";
+import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import { publishOutcome } from "../../rollback/plan/records.ts";
 import type { StepFacts } from "../../rollback/step.ts";
 import type { Context, Workplace } from "../context.ts";
@@ -117,5 +118,12 @@ const outcomes = { done: "done", aborted: "aborted", failed: "left" } as const;
 function endOf(direction: Direction, { plan }: BegunRollback, why: string | undefined): { outcome: keyof typeof outcomes; message: string } {
   if (direction === "abort") return { outcome: "aborted", message: `returned to what ran before${why === undefined ? "" : `: ${why}`}` };
   if (direction === "leave") return { outcome: "failed", message: `ended as it stands: ${why ?? "no reason was given"}` };
-  return { outcome: "done", message: `${plan.database} is back at ${plan.to}, observed` };
+  return { outcome: "done", message: observedEnd(plan) };
+}
+
+/** Without a platform nobody has seen which release runs, and nobody may read that it was. */
+function observedEnd({ database, to, strategy, now, acceptIncompatible }: RollbackPlan): string {
+  if (now.state.platform !== "none") return `${database} is back at ${to}, observed`;
+  const data = strategy === "images-only" ? `the database of ${database} was left as it is, ${acceptIncompatible === null ? `which ${to} can live with` : `as was accepted (${acceptIncompatible})`}` : `the database of ${database} is back at ${to}, observed`;
+  return `${data}; that ${to} runs on it is for you to see to`;
 }

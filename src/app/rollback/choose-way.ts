@@ -24,7 +24,7 @@ export async function chooseWay(settings: RollbackSettings, checkpoint: Checkpoi
   const downFile = options.downFile === undefined ? null : await readDownFile(options.downFile);
   const migrations = await judgeApplied(between.applied, folder, downFile);
   const drift = schemaDrift(manifest.truth.schema, present.schema, between);
-  const choice = chooseStrategy({ between, migrations, drift, wish: options.strategy, acceptIncompatible: options.acceptIncompatible ?? null });
+  const choice = chooseStrategy({ between, migrations, drift, ledgerKnown: checkpoint.ledgers.length + present.ledgers.length > 0, wish: options.strategy, acceptIncompatible: options.acceptIncompatible ?? null });
   if ("refused" in choice) throw new HoldfastError("refused", choice.refused, { hints: [...choice.hints, "Nothing was changed."] });
   const findings = choice.warnings.map((detail): PreflightFinding => ({ id: "schema", title: "the schema fits", outcome: "warn", detail }));
   return { strategy: choice.strategy, because: choice.because, migrations, findings };

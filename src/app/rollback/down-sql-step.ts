@@ -1,6 +1,8 @@
 /** The step that takes migrations back by reviewed SQL, in one transaction with their rows in the ledger. */
+import { chooseBackup } from "../../catalog/choice.ts";
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
 import { identifier, openSession } from "../../postgres/session.ts";
+import type { SchemaTruth } from "../../postgres/truth/truth.ts";
 import { migrationsBetween } from "../../rollback/migrations/between.ts";
 import { type DownSql, isApplied, prepareDown, runDown } from "../../rollback/migrations/down.ts";
 import { readDownFile, readMigrations } from "../../rollback/migrations/folder.ts";
@@ -10,26 +12,35 @@ import { reachDatabase } from "../context.ts";
 import type { RollbackWork } from "./database-steps.ts";
 import { readPresentDatabase } from "./present.ts";
 
-export function downSqlStep({ context, database, plan }: RollbackWork, settings: RollbackSettings): RollbackStep {
+export function downSqlStep(work: RollbackWork, settings: RollbackSettings): RollbackStep {
+  const { context, database, plan } = work;
   const { now, target } = plan;
   return {
     id: "down-sql",
     title: `take back by reviewed SQL: ${plan.migrations.map(({ name }) => name).join(", ")}`,
     isDone: async ({ signal }) => isApplied((await readPresentDatabase(await reachDatabase(context, database), signal)).ledgers, target.ledgers),
     perform: async ({ signal }) => {
-      const down = await readDown(plan, settings);
+      const [down, expected] = [await readDown(plan, settings), await schemaAfterDown(work)];
+      const agreed = new Set(plan.migrations.map(({ downSha256 }) => downSha256));
+      for (const { file, sha256 } of down.scripts) if (!agreed.has(sha256) && !agreed.has(undefined)) context.reporter.emit({ type: "note", level: "warn", message: `${file} is not as it was when the plan was made; it is run as it is now` });
       const server = await reachDatabase(context, database);
       const { schema } = server.connection;
       const session = await openSession(server.target(), { signal });
       try {
-        await runDown(session, down, { now: now.ledgers, target: target.ledgers, searchPath: schema === undefined ? undefined : identifier(schema) });
+        await runDown(session, down, { now: now.ledgers, target: target.ledgers, schema: expected, searchPath: schema === undefined ? undefined : identifier(schema) });
       } finally {
         await session.close();
       }
-      return { migrations: down.migrations.length, statements: down.scripts.reduce((sum, { statements }) => sum + statements.length, 0) };
+      return { migrations: down.migrations.length, statements: down.scripts.reduce((sum, { statements }) => sum + statements.length, 0), sha256: down.scripts.map(({ sha256 }) => sha256).join(" ") };
     },
     irreversible: "the down-SQL was run; the safety backup holds what it dropped",
   };
+}
+
+/** The schema that the down-SQL has to bring back: the checkpoint's. Undefined where somebody accepted another. */
+export async function schemaAfterDown({ workplace, database, plan }: RollbackWork): Promise<SchemaTruth | undefined> {
+  if (plan.acceptIncompatible !== null) return undefined;
+  return (await chooseBackup(workplace.repository, database.name, { id: plan.checkpoint.backup })).truth.schema;
 }
 
 /**

@@ -1,10 +1,12 @@
 /** The story of a plan: now is compared with a checkpoint, a way is chosen, and what it costs is said before anything is touched. */
 import { chooseBackup } from "../../catalog/choice.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
-import type { PlatformName } from "../../config/rollback-settings.ts";
+import type { PlatformName, RollbackSettings } from "../../config/rollback-settings.ts";
 import { HoldfastError } from "../../errors.ts";
 import { runStep, type Step } from "../../ports.ts";
+import type { Checkpoint } from "../../rollback/checkpoint/checkpoint.ts";
 import { findTarget, listCheckpoints, type CheckpointRecord } from "../../rollback/checkpoint/records.ts";
+import type { PreparedScript } from "../../rollback/migrations/down.ts";
 import { type RollbackPlan, planSchema, type Strategy } from "../../rollback/plan/plan.ts";
 import type { Platform } from "../../rollback/platform/platform.ts";
 import { lastRehearsal } from "../../rollback/rehearsal/records.ts";
@@ -13,6 +15,7 @@ import { configuredPlatform, requireRollbackSettings } from "./configured-platfo
 import { estimateDowntime } from "./estimate-downtime.ts";
 import { measurePlanLoss } from "./measure-plan-loss.ts";
 import { chooseWay } from "./choose-way.ts";
+import { readDown } from "./down-sql-step.ts";
 import { preflightRollback } from "./preflight-rollback.ts";
 import { type Present, readPresent } from "./present.ts";
 import { rollbackSteps } from "./rollback-steps.ts";
@@ -69,7 +72,7 @@ export async function makePlan(context: Context, workplace: Workplace, database:
   const rehearsed = found === undefined ? null : { id: found.id, at: found.finishedAt, verdict: found.verdict };
   const skipSafetyBackup = way.strategy === "images-only" ? null : (options.skipSafetyBackup ?? null);
   const looked = await runStep(reporter, "plan-preflight", () =>
-    preflightRollback(context, { workplace, database: database.name, live: server.facts.database, platform, settings, checkpoint, present, way, rehearsed }),
+    preflightRollback(context, { workplace, database: database.name, server, platform, settings, checkpoint, present, way, rehearsed }),
   (all) => `${all.filter(({ outcome }) => outcome === "ok").length} of ${all.length} are well`);
   const draft: RollbackPlan = {
     format: 1,
@@ -83,7 +86,7 @@ export async function makePlan(context: Context, workplace: Workplace, database:
     target: { state: checkpoint.state, ledgers: checkpoint.ledgers, schemaFingerprint: checkpoint.schemaFingerprint },
     acceptIncompatible: options.acceptIncompatible ?? null,
     skipSafetyBackup,
-    loss: await measurePlanLoss(context, server, manifest, way.strategy, present.ledgers),
+    loss: await measurePlanLoss(context, server, manifest, way.strategy, present.ledgers, await readableScripts(way, settings, checkpoint, present)),
     stops: await estimateDowntime(context, workplace.repository, database.name, { strategy: way.strategy, now: present.state, safetyBackup: skipSafetyBackup === null, maintenance: settings.maintenance !== undefined, rehearsal: found }),
     rehearsed,
     preflight: [...looked, ...findings],
@@ -91,6 +94,17 @@ export async function makePlan(context: Context, workplace: Workplace, database:
     confirm: platform.confirmName,
   };
   return { ...draft, steps: titlesOf(context, workplace, database, draft, platform) };
+}
+
+/** What stands in the way of reading them, the preflight tells. */
+async function readableScripts({ strategy, migrations }: Pick<RollbackPlan, "strategy" | "migrations">, settings: RollbackSettings, { state, ledgers, schemaFingerprint }: Checkpoint, present: Present): Promise<readonly PreparedScript[] | undefined> {
+  if (strategy !== "down-sql") return undefined;
+  const { release, health } = present;
+  const read = readDown({ migrations, now: { release, state: present.state, ledgers: present.ledgers, health }, target: { state, ledgers, schemaFingerprint } }, settings);
+  return read.then(({ scripts }) => scripts, (error: unknown) => {
+    if (error instanceof HoldfastError && error.code !== "cancelled") return undefined;
+    throw error;
+  });
 }
 
 /** The steps as they would be; their names do not depend on the id that the rollback will get. */
@@ -104,7 +118,8 @@ function requireChange({ checkpoint }: CheckpointRecord, { state, ledgers }: Pre
   const images = (of: typeof state): string => JSON.stringify(of.workloads.map(({ name, images: all }) => [name, all.map(({ id }) => id)]).toSorted());
   const ledger = (of: typeof ledgers): string => JSON.stringify(of.map(({ table, sha256 }) => [table, sha256]));
   if (strategy !== undefined || images(state) !== images(checkpoint.state) || ledger(ledgers) !== ledger(checkpoint.ledgers)) return;
-  throw new HoldfastError("refused", `what runs now is what ran at checkpoint ${checkpoint.id}: the same images, and the same migration ledger`, {
+  const same = [...(state.workloads.length === 0 ? [] : ["the same images"]), ...(ledgers.length === 0 ? [] : ["the same migration ledger"])].join(", and ");
+  throw new HoldfastError("refused", same === "" ? `nothing tells what is now from what was at checkpoint ${checkpoint.id}: the schema is the same, and neither images nor a migration ledger are known` : `what runs now is what ran at checkpoint ${checkpoint.id}: ${same}`, {
     hints: ["Choose an earlier release with --to; `holdfast checkpoint list` shows what there is.", "To bring back the data alone, say --strategy restore-and-swap."],
   });
 }

@@ -5,6 +5,7 @@ import type { Server } from "../../postgres/server.ts";
 import { openSession, type Session } from "../../postgres/session.ts";
 import { byName, type TableName } from "../../postgres/truth/tables.ts";
 import { readWriteCounters } from "../../postgres/truth/write-counters.ts";
+import type { PreparedScript } from "../../rollback/migrations/down.ts";
 import { type Changes, changesSince } from "../../rollback/plan/changes.ts";
 import { measureLoss } from "../../rollback/plan/loss.ts";
 import type { RollbackPlan, Strategy, TableLoss } from "../../rollback/plan/plan.ts";
@@ -14,7 +15,9 @@ import type { Context } from "../context.ts";
 /** A plan at three in the morning must not wait for a count. */
 const countMs = 60_000;
 
-export async function measurePlanLoss({ clock, signal }: Context, server: Server, manifest: Manifest, strategy: Strategy, ledgers: readonly { readonly table: string }[]): Promise<RollbackPlan["loss"]> {
+/** @param scripts - of the down-SQL, where that is the strategy and they can be read */
+export async function measurePlanLoss({ clock, signal }: Context, server: Server, manifest: Manifest, strategy: Strategy, ledgers: readonly { readonly table: string }[], scripts?: readonly PreparedScript[]): Promise<RollbackPlan["loss"]> {
+  if (strategy === "down-sql") return lossBySql(scripts);
   if (strategy !== "restore-and-swap") return { data: false, minutes: 0, tables: [] };
   const session = await openSession(server.target(), { signal });
   try {
@@ -23,6 +26,14 @@ export async function measurePlanLoss({ clock, signal }: Context, server: Server
   } finally {
     await session.close();
   }
+}
+
+/** Rows that were written since stay where they are, unless the SQL takes them away. What cannot be read may take anything. */
+async function lossBySql(scripts: readonly PreparedScript[] | undefined): Promise<RollbackPlan["loss"]> {
+  if (scripts === undefined) return { data: true, minutes: 0, tables: [] };
+  const { takesAway } = await import("../../rollback/migrations/takes-away.ts");
+  const downSql = (await Promise.all(scripts.flatMap(({ statements }) => statements.map(({ sql }) => takesAway(sql))))).flat();
+  return { data: downSql.length > 0, minutes: 0, tables: [], downSql };
 }
 
 /**

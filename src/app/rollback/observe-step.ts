@@ -5,10 +5,12 @@ import type { RollbackSettings } from "../../config/rollback-settings.ts";
 import { HoldfastError } from "../../errors.ts";
 import { awaitHealthy } from "../../rollback/health/probe.ts";
 import type { Platform, WorkloadObservation } from "../../rollback/platform/platform.ts";
+import { schemaDifferences } from "../../rollback/plan/drift.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { RollbackStep } from "../../rollback/step.ts";
 import { reachDatabase } from "../context.ts";
 import type { RollbackWork } from "./database-steps.ts";
+import { schemaAfterDown } from "./down-sql-step.ts";
 import { type PresentDatabase, readPresentDatabase } from "./present.ts";
 
 const pollMs = 500;
@@ -26,10 +28,11 @@ export function observeStep(work: RollbackWork, settings: RollbackSettings, plat
       const problems = workloads.flatMap(({ problem }) => problem ?? []);
       const health = settings.health === undefined ? undefined : await awaitHealthy(settings.health, { release: plan.to, clock: context.clock, signal });
       if (health !== undefined && !health.healthy) problems.push(`the health check did not pass ${settings.health?.times ?? 1} times in a row: ${health.health.detail}`);
-      problems.push(...databaseProblems(plan, await readPresentDatabase(await reachDatabase(context, work.database), signal)));
+      const found = await readPresentDatabase(await reachDatabase(context, work.database), signal);
+      problems.push(...databaseProblems(plan, found), ...(await schemaProblems(work, found)));
       if (problems.length > 0) throw notAsPlanned(work, problems);
       const replicas = workloads.reduce((sum, { replicas: all }) => sum + all.length, 0);
-      return { replicas, health: health?.health.detail ?? "no health check is configured", healthPassed: health?.passedInARow ?? 0, ledger: plan.target.ledgers.map(({ head }) => head ?? "empty").join(", ") || "none" };
+      return { replicas, health: health?.health.detail ?? "no health check is configured", healthPassed: health?.passedInARow ?? 0, ledger: found.ledgers.map(({ head }) => head ?? "empty").join(", ") || "none" };
     },
   };
 }
@@ -50,6 +53,13 @@ function databaseProblems({ strategy, now, target }: RollbackPlan, found: Presen
   if (digests(expected) === digests(found.ledgers)) return [];
   const heads = (ledgers: readonly { head: string | null }[]): string => ledgers.map(({ head }) => head ?? "empty").join(", ") || "no ledger";
   return [`the migration ledger stands at ${heads(found.ledgers)}, but the plan ends at ${heads(expected)}`];
+}
+
+/** Of down-SQL that a person ran by hand nobody has looked at what it left. */
+async function schemaProblems(work: RollbackWork, { schema }: PresentDatabase): Promise<string[]> {
+  const expected = work.plan.strategy === "down-sql" ? await schemaAfterDown(work) : undefined;
+  const differing = expected === undefined ? [] : schemaDifferences(expected, schema);
+  return differing.length === 0 ? [] : [`the schema is not the checkpoint's: it differs in ${differing.join(", ")}`];
 }
 
 function notAsPlanned({ id, plan, database }: RollbackWork, problems: readonly string[]): HoldfastError {

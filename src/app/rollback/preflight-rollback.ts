@@ -1,6 +1,7 @@
 /** What is looked at before a rollback touches anything, beside what the platform looks at itself. */
 import { HoldfastError, messageOf } from "../../errors.ts";
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
+import { openAdminSession, type Server } from "../../postgres/server.ts";
 import type { Checkpoint } from "../../rollback/checkpoint/checkpoint.ts";
 import type { PreflightFinding } from "../../rollback/finding.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
@@ -8,6 +9,7 @@ import { listRollbacks } from "../../rollback/plan/records.ts";
 import type { Platform } from "../../rollback/platform/platform.ts";
 import type { Context, Workplace } from "../context.ts";
 import { restoreBackup } from "../restore/restore-backup.ts";
+import { checkSwap } from "../restore/restore-target.ts";
 import { besideName } from "./database-steps.ts";
 import { readDown } from "./down-sql-step.ts";
 import type { Present } from "./present.ts";
@@ -16,8 +18,8 @@ import { withinStep } from "./step-reporter.ts";
 export interface PreflightPlace {
   readonly workplace: Workplace;
   readonly database: string;
-  /** Name of the live database on its server. */
-  readonly live: string;
+  /** Of the live database. */
+  readonly server: Server;
   readonly platform: Platform;
   readonly settings: RollbackSettings;
   readonly checkpoint: Checkpoint;
@@ -32,10 +34,11 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
   const { platform, checkpoint, present } = place;
   const { ledgers } = present;
   return [
-    { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
+    { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger that holdfast knows" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
     await otherRollbacks(place),
     placeFinding(place),
     ...(await backupFindings(context, place)),
+    ...(await swapFindings(context, place)),
     ...(await downFindings(place)),
     ...(await platform.preflight(checkpoint.state, present.state, context.signal)),
     healthFinding(place),
@@ -64,12 +67,12 @@ function placeFinding({ platform, checkpoint }: PreflightPlace): PreflightFindin
 }
 
 /** Of the backup and the room for its copy: a dry run of the restore looks at all of it. Without a restore only a damaged backup is told. */
-async function backupFindings(context: Context, { database, live, checkpoint, way }: PreflightPlace): Promise<PreflightFinding[]> {
+async function backupFindings(context: Context, { database, server, checkpoint, way }: PreflightPlace): Promise<PreflightFinding[]> {
   const title = `backup ${checkpoint.backup.id} is whole, and a copy has its place`;
   if (way.strategy !== "restore-and-swap") return [];
   try {
     const { checks } = await restoreBackup(withinStep(context, "preflight", context.signal), {
-      database, choice: { id: checkpoint.backup.id }, into: besideName(live, "rollback-preflight"), swap: false, dryRun: true,
+      database, choice: { id: checkpoint.backup.id }, into: besideName(server.facts.database, "rollback-preflight"), swap: false, dryRun: true,
       tables: [], mode: "all", jobs: 1, noOwner: false, roleMap: new Map(), createRoles: true, drainMs: 0,
     });
     return [
@@ -79,6 +82,19 @@ async function backupFindings(context: Context, { database, live, checkpoint, wa
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === "cancelled") throw error;
     return [{ id: "backup", title, outcome: "blocked", detail: messageOf(error), hint: error.hints[0] ?? "Choose another checkpoint with --to." }];
+  }
+}
+
+/** The copy is made beside, so its own checks do not look at the database that it will replace. */
+async function swapFindings({ signal }: Context, { server, way }: PreflightPlace): Promise<PreflightFinding[]> {
+  if (way.strategy !== "restore-and-swap") return [];
+  const title = "nothing keeps the live database from being swapped";
+  const admin = await openAdminSession(server, signal, server.facts.database);
+  try {
+    const { outcome, detail, hint } = await checkSwap({ admin, target: server.facts.database }, title);
+    return [{ id: "swap", title, outcome: outcome === "fail" ? "blocked" : outcome, detail, ...(hint !== undefined && { hint }) }];
+  } finally {
+    await admin.close();
   }
 }
 

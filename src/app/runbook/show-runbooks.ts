@@ -1,7 +1,7 @@
 /** What runbooks there are, and one of them as a checklist. */
 import { nearest } from "../../config/nearest.ts";
 import { HoldfastError } from "../../errors.ts";
-import { readLibrary, readRunbookFile, type RunbookFile } from "../../rollback/runbook/library.ts";
+import { idOf, readLibrary, readRunbookFile, type RunbookFile } from "../../rollback/runbook/library.ts";
 import { errorsOf } from "../../rollback/runbook/lint.ts";
 import { renderChecklist } from "../../rollback/runbook/checklist.ts";
 import { valuesFor } from "../../rollback/runbook/inputs.ts";
@@ -18,7 +18,7 @@ export async function listRunbooks({ config, clock }: Context): Promise<RunbookF
 export async function findRunbook(context: Context, name: string): Promise<RunbookFile> {
   if (name.includes("/") || name.endsWith(".md")) return readRunbookFile(name, "own", context.clock.now());
   const library = await listRunbooks(context);
-  const found = library.find(({ runbook }) => runbook?.id === name);
+  const found = library.find((file) => idOf(file) === name);
   if (found) {
     if (found.replaces) context.reporter.emit({ type: "note", level: "info", message: `the runbook ${name} of ${found.path} stands in the place of the shipped one` });
     return found;

@@ -16,6 +16,8 @@ export const ledgerShape = z.strictObject({
   applied: z.array(z.string()),
   /** Begun and not finished, or rolled back. */
   failed: z.int().nonnegative(),
+  /** Of what may be applied again and again, and has no version: Flyway's repeatable migrations. Absent without any, and from earlier records. */
+  repeatable: sha256.optional(),
   sha256,
 });
 export type LedgerState = z.infer<typeof ledgerShape>;

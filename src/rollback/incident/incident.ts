@@ -12,7 +12,7 @@ import { continueChain, type Continued } from "../../catalog/chain-copy.ts";
 import { appendToChain, type Chain, readChain, type Unchained } from "../../catalog/signed-chain.ts";
 import { HoldfastError } from "../../errors.ts";
 import { healthShape } from "../health/health.ts";
-import { changesShape, stopsShape, strategies, tableLossShape } from "../plan/plan.ts";
+import { changesShape, downSqlLossShape, stopsShape, strategies, tableLossShape } from "../plan/plan.ts";
 import { limited } from "./texts.ts";
 
 const common = {
@@ -36,7 +36,7 @@ export const planSummaryShape = z.strictObject({
   snapshotAt: z.string(),
   migrations: z.array(z.string()),
   stops: stopsShape,
-  loss: z.strictObject({ data: z.boolean(), minutes: z.number(), tables: z.array(tableLossShape), changes: changesShape.optional() }),
+  loss: z.strictObject({ data: z.boolean(), minutes: z.number(), tables: z.array(tableLossShape), changes: changesShape.optional(), downSql: downSqlLossShape.optional() }),
 });
 export type PlanSummary = z.infer<typeof planSummaryShape>;
 

@@ -92,22 +92,40 @@ function describeHealth({ healthy, detail, version }: Health): string {
   return `${healthy ? "healthy" : "NOT healthy"}, ${detail}${version === null ? "" : `, version ${version}`}`;
 }
 
-function impact({ opened, outcome }: Incident): Markdown {
+function impact(incident: Incident): Markdown {
+  const { opened, outcome } = incident;
   const plan = opened?.plan;
   if (opened === undefined || plan == null) return markdown`No plan is recorded. Write here who was affected, how, and for how long.
 `;
   return markdown`- Stopped: ${plan.stops.workloads.join(", ") || "nothing"}
 - For how long, as planned: ${plan.stops.seconds === null ? "not known beforehand" : formatDuration(plan.stops.seconds)} (${plan.stops.basis})
 - From the opening of the incident to the outcome: ${outcome === undefined ? "no outcome yet" : between(opened, outcome)}
-- Data: ${lossText(plan)}
+- Data: ${lossText(plan, standing(incident))}
 
 ${plan.loss.tables.length > 0 ? lossTable(plan.loss) : undefined}
 Write here who was affected, and how: _to be written_
 `;
 }
 
-function lossText({ loss, snapshotAt, backup }: PlanSummary): string {
-  return loss.data ? `what was written in the ${formatDuration(loss.minutes * 60)} since the snapshot of ${formatInstant(snapshotAt)} (backup ${backup})` : "nothing is lost";
+/** Whether the database was moved by the rollback, as the steps tell: what was only planned has lost nothing. */
+function standing({ outcome, records }: Incident): "moved" | "not-moved" | "taken-back" {
+  if (outcome?.outcome === "done") return "moved";
+  const last = records.findLast((record) => record.kind === "step" && (record.step === "swap" || record.step === "down-sql") && record.outcome !== "failed");
+  return last?.kind !== "step" ? "not-moved" : last.outcome === "done" ? "moved" : "taken-back";
+}
+
+function lossText(plan: PlanSummary, standing: "moved" | "not-moved" | "taken-back"): string {
+  const planned = plannedLoss(plan);
+  if (planned === undefined) return "nothing is lost";
+  if (standing === "moved") return planned;
+  const why = standing === "not-moved" ? "the database was not moved, as far as the record goes" : "the database that was live before is live again, and what was written meanwhile is set aside";
+  return `nothing: ${why}. The plan would have lost ${planned}`;
+}
+
+function plannedLoss({ strategy, loss, snapshotAt, backup }: PlanSummary): string | undefined {
+  if (!loss.data) return undefined;
+  if (strategy === "down-sql") return `what the down-SQL takes away: ${loss.downSql?.join("; ") ?? "not known"}`;
+  return `what was written in the ${formatDuration(loss.minutes * 60)} since the snapshot of ${formatInstant(snapshotAt)} (backup ${backup})`;
 }
 
 /** Plans of earlier versions say nothing of changed and deleted rows. */

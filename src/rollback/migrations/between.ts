@@ -7,6 +7,7 @@ export interface LedgerView {
   readonly head: string | null;
   readonly applied: readonly string[];
   readonly failed: number;
+  readonly repeatable?: string | undefined;
   readonly sha256: string;
 }
 
@@ -21,10 +22,11 @@ export interface AppliedMigration {
 export interface LedgerOddity {
   /**
    * `backwards`: what was applied then is not now. `edited`: the same migrations, but other checksums, outcomes or order.
+   * `repeated`: what has no version, as Flyway's repeatable migrations, was applied again, or anew; nobody has judged it.
    * `disappeared`, `appeared`: the ledger itself. `failed`: more rows that were begun and not finished, or rolled back.
    * `heads-only`: the tool keeps no history, so what was applied in between cannot be told.
    */
-  readonly kind: "backwards" | "edited" | "disappeared" | "appeared" | "failed" | "heads-only";
+  readonly kind: "backwards" | "edited" | "repeated" | "disappeared" | "appeared" | "failed" | "heads-only";
   readonly tool: string;
   readonly table: string;
   /** Migrations that it is about; empty where the ledger does not say. */
@@ -64,7 +66,7 @@ function between(then: LedgerView | undefined, now: LedgerView | undefined): Mig
     const same = then.sha256 === now.sha256;
     return { applied: same ? [] : newestFirst(now, added), oddities: same ? [] : [odd("heads-only", now, added, `keeps its heads only, which were ${list(then.applied)} and are ${list(now.applied)}`)] };
   }
-  return { applied: newestFirst(now, added), oddities: [...changesOfTheOld(then, now, added), ...failures(then, now)] };
+  return { applied: newestFirst(now, added), oddities: [...changesOfTheOld(then, now, added), ...failures(then, now), ...repetitions(then, now, added)] };
 }
 
 function changesOfTheOld(then: LedgerView, now: LedgerView, added: readonly string[]): LedgerOddity[] {
@@ -75,6 +77,11 @@ function changesOfTheOld(then: LedgerView, now: LedgerView, added: readonly stri
   // What is added changes the digest as well, so a checksum that was changed at the same time does not show.
   const rewritten = added.length === 0 && now.failed <= then.failed && now.sha256 !== then.sha256;
   return moved || rewritten ? [odd("edited", now, [], "was edited: the same migrations with other checksums, outcomes or order")] : [];
+}
+
+/** Where nothing was added, the edit tells it already. */
+function repetitions(then: LedgerView, now: LedgerView, added: readonly string[]): LedgerOddity[] {
+  return added.length > 0 && then.repeatable !== now.repeatable ? [odd("repeated", now, [], "says that repeatable migrations were applied since, which may have redefined what the older release reads")] : [];
 }
 
 function failures(then: LedgerView, now: LedgerView): LedgerOddity[] {

@@ -6,12 +6,16 @@ import { HoldfastError } from "../../errors.ts";
 import { defaultSearchPath } from "../../postgres/answer.ts";
 import { canForget, forgetMigrations, lockLedger, readAppliedLedgers } from "../../postgres/ledgers.ts";
 import { literal, type Session, SqlError } from "../../postgres/session.ts";
+import { fingerprintOf, readCatalog } from "../../postgres/truth/catalog.ts";
+import type { SchemaTruth } from "../../postgres/truth/truth.ts";
+import { schemaDifferences } from "../plan/drift.ts";
 import { type AppliedMigration, isUnchanged, type LedgerView, list, migrationsBetween } from "./between.ts";
-import { ledgerName, type DownScript, type Migration } from "./migration.ts";
+import { ledgerName, type DownScript, type Migration, sha256OfScript } from "./migration.ts";
 
 /** A script that was read, and can be run within a transaction. */
 export interface PreparedScript {
   readonly file: string;
+  readonly sha256: string;
   /** In words ("DROP TABLE") and as it was written. */
   readonly statements: readonly { readonly words: string; readonly sql: string }[];
 }
@@ -51,14 +55,15 @@ function scriptOf(migration: AppliedMigration, folder: readonly Migration[]): Do
 }
 
 /** @throws HoldfastError `refused` if the script is no SQL, is empty, or holds what cannot run in a transaction of ours */
-export async function prepareScript({ file, sql }: DownScript): Promise<PreparedScript> {
+export async function prepareScript(script: DownScript): Promise<PreparedScript> {
+  const { file, sql } = script;
   const refuse = (why: string, cause?: unknown): HoldfastError =>
     new HoldfastError("refused", `${file} cannot be run as down-SQL: ${why}`, { hints: ["It runs within one transaction with the ledger's change: leave out BEGIN and COMMIT, CONCURRENTLY, COPY and psql's own commands."], ...(cause !== undefined && { cause }) });
   // The parser is large, and is wanted by few commands.
   const { readScript } = await import("./down-script.ts");
   const read = await readScript(sql).catch((error: unknown) => { throw error instanceof HoldfastError ? refuse(error.message, error) : error; });
   if ("unfit" in read) throw refuse(read.unfit);
-  return { file, statements: read.statements };
+  return { file, sha256: sha256OfScript(script), statements: read.statements };
 }
 
 export interface RunDownOptions {
@@ -66,6 +71,8 @@ export interface RunDownOptions {
   readonly now: readonly LedgerView[];
   /** Ledgers as they have to be afterwards. */
   readonly target: readonly LedgerView[];
+  /** The schema as it has to be afterwards; undefined where somebody accepted another. */
+  readonly schema?: SchemaTruth | undefined;
   /** Where unqualified names are looked for, as SET takes it; the database's own default if undefined. */
   readonly searchPath?: string | undefined;
 }
@@ -73,7 +80,7 @@ export interface RunDownOptions {
 /**
  * Runs everything in one transaction, whose last look is at the ledger. The session must be in none.
  * @throws HoldfastError `refused` if the ledgers are not those of the plan; `rollback-failed` if a statement fails, or the ledger
- * is not the target's afterwards: then nothing of it stands
+ * or the schema is not the target's afterwards: then nothing of it stands
  */
 export async function runDown(session: Session, { migrations, scripts }: DownSql, options: RunDownOptions): Promise<void> {
   const path = options.searchPath ?? (await defaultSearchPath(session));
@@ -93,6 +100,7 @@ export async function runDown(session: Session, { migrations, scripts }: DownSql
     if (!isApplied(left, options.target)) {
       throw new HoldfastError("rollback-failed", `after the down-SQL the ledger says ${list(left.map(({ table, head }) => `${table} at ${head ?? "none"}`))}, but must say ${list(options.target.map(({ table, head }) => `${table} at ${head ?? "none"}`))}; nothing of it stands`);
     }
+    await requireSchema(session, options.schema);
     await failing("the commit", () => session.execute("COMMIT"));
   } catch (error) {
     await session.execute("ROLLBACK").catch(() => undefined);
@@ -106,6 +114,19 @@ export async function runDown(session: Session, { migrations, scripts }: DownSql
 async function runPrepared(session: Session, { file, statements }: PreparedScript, path: string): Promise<void> {
   await session.execute(`SELECT pg_catalog.set_config('search_path', ${literal(path)}, true)`);
   for (const [at, { words, sql }] of statements.entries()) await failing(`statement ${at + 1} of ${file} (${words})`, () => session.execute(sql));
+}
+
+/** A ledger that says so proves nothing of what the scripts really did. */
+async function requireSchema(session: Session, schema: SchemaTruth | undefined): Promise<void> {
+  const differing = schema === undefined ? [] : schemaDifferences(schema, fingerprintOf(await readCatalog(session)));
+  if (differing.length === 0) return;
+  throw new HoldfastError("rollback-failed", `after the down-SQL the schema is not the checkpoint's: it differs in ${list(differing)}; nothing of it stands`, {
+    hints: [
+      "Mend the script so that it takes back all that the migration did. A column that it adds anew stands last, which counts as well.",
+      "If the older release can live with the difference, abort, and plan again with --strategy down-sql --accept-incompatible REASON; or with --strategy restore-and-swap.",
+    ],
+    details: { differing },
+  });
 }
 
 async function failing(what: string, work: () => Promise<void>): Promise<void> {

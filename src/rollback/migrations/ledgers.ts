@@ -4,8 +4,8 @@ import type { Session } from "../../postgres/session.ts";
 import type { LedgerState } from "../checkpoint/checkpoint.ts";
 
 /** What a checkpoint, a plan or a record keeps of a ledger that was read. */
-export function ledgerState({ tool, table, head, applied, failed, sha256 }: AppliedLedger): LedgerState {
-  return { tool, table, head, applied: [...applied], failed, sha256 };
+export function ledgerState({ tool, table, head, applied, failed, repeatable, sha256 }: AppliedLedger): LedgerState {
+  return { tool, table, head, applied: [...applied], failed, ...(repeatable !== undefined && { repeatable }), sha256 };
 }
 
 export async function readLedgerStates(session: Session): Promise<LedgerState[]> {

@@ -8,6 +8,9 @@ export interface DownScript {
   readonly sql: string;
 }
 
+/** By which a script is known again. */
+export const sha256OfScript = ({ sql }: DownScript): string => createHash("sha256").update(sql).digest("hex");
+
 export interface Migration {
   /** For people: the folder (Prisma), or the file without what its tool adds. */
   readonly name: string;

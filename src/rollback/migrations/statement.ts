@@ -171,7 +171,7 @@ function isNew(object: Node, news: NewObjects, type?: NodeOf<"DropStmt">["remove
   return (type === "OBJECT_TABLE" || type === "OBJECT_VIEW" || type === "OBJECT_MATVIEW" || type === "OBJECT_SEQUENCE") && news.hasRelation(nameOf(parts));
 }
 
-function objectNames(objects: readonly Node[] | undefined): string {
+export function objectNames(objects: readonly Node[] | undefined): string {
   return (objects ?? []).map((object) => {
     const relation = as(object, "RangeVar");
     if (relation !== undefined) return relationName(relation);

@@ -11,6 +11,8 @@ export interface StrategyInput {
   readonly migrations: readonly MigrationVerdict[];
   /** Kinds of objects of which the schema differs although no migration explains it ("index"); null where that is not known. */
   readonly drift: readonly string[] | null;
+  /** Whether a ledger is known that would tell of migrations; assumed unless said otherwise. */
+  readonly ledgerKnown?: boolean | undefined;
   /** What the operator asked for. */
   readonly wish: Strategy | undefined;
   /** Why images may go back although the schema does not fit. */
@@ -29,17 +31,19 @@ export function chooseStrategy(input: StrategyInput): StrategyChoice {
   if (input.wish === "restore-and-swap") return choose("restore-and-swap", "it was asked for");
   if (input.wish === "down-sql") return downSql(input) ?? choose("down-sql", "it was asked for, and every migration since has reviewed down-SQL", driftWarning(input));
   const objection = againstImages(input);
-  if (objection === undefined) return choose("images-only", fits(input));
+  if (objection === undefined) return choose("images-only", fits(input), input.ledgerKnown === false ? ["No migration ledger is known, so a migration that changed rows alone does not show."] : []);
   if (input.acceptIncompatible !== null) return choose("images-only", `it was accepted (${input.acceptIncompatible}), although ${objection}`, [`The older release meets a schema that it does not know: ${objection}.`]);
   if (input.wish === "images-only") return refuse(`images alone cannot go back: ${objection}`, "Restore the backup with --strategy restore-and-swap, or say --accept-incompatible REASON if the older release can live with it; the reason is recorded.");
   if (isDriftOnly(input)) {
-    return refuse(`the schema is not the checkpoint's although the migration ledger is (${kinds(input)}), so somebody changed it by hand`, "See whether the older release can live with it: then say --accept-incompatible REASON, and only images go back.", "Or go back with the data, which loses what was written since: --strategy restore-and-swap.");
+    const how = input.ledgerKnown === false ? `the schema is not the checkpoint's (${kinds(input)}), and no migration ledger is known that would tell why` : `the schema is not the checkpoint's although the migration ledger is (${kinds(input)}), so somebody changed it by hand`;
+    return refuse(how, "See whether the older release can live with it: then say --accept-incompatible REASON, and only images go back.", "Or go back with the data, which loses what was written since: --strategy restore-and-swap.");
   }
   if (againstDown(input) === undefined) return choose("down-sql", `${objection}, and every migration since has reviewed down-SQL`, driftWarning(input));
   return choose("restore-and-swap", objection);
 }
 
-function fits({ migrations, drift }: StrategyInput): string {
+function fits({ migrations, drift, ledgerKnown }: StrategyInput): string {
+  if (ledgerKnown === false) return "the schema is as it was at the checkpoint, and no migration ledger is known";
   if (migrations.length > 0) return `the older release can live with ${migrations.length === 1 ? "the migration" : `all ${migrations.length} migrations`} since the checkpoint`;
   return drift === null ? "the migration ledger is as it was at the checkpoint" : "the migration ledger and the schema are as they were at the checkpoint";
 }

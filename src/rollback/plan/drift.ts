@@ -11,6 +11,10 @@ const harmless = ["comment", "statistics"];
  * @param then - of the backup's truth
  */
 export function schemaDrift(then: SchemaTruth, now: SchemaTruth, between: MigrationsBetween): string[] | null {
-  if (between.applied.length > 0) return null;
+  return between.applied.length > 0 ? null : schemaDifferences(then, now);
+}
+
+/** Kinds of objects ("column", "index") in which two schemas differ, as far as an application can depend on them. */
+export function schemaDifferences(then: SchemaTruth, now: SchemaTruth): string[] {
   return compareSchema(then, now, { leaveOut: harmless }).flatMap(({ object, severity }) => (severity === "differs" ? [object] : []));
 }

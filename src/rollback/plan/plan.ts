@@ -44,6 +44,9 @@ export const changesShape = z.strictObject({
   unchanged: z.array(z.string()),
 });
 
+/** Of down-SQL: what its statements take away, "DROP COLUMN patients.email". Absent with the other strategies, and where the scripts cannot be read. */
+export const downSqlLossShape = z.array(z.string());
+
 /** What stops, and for how long: each part from what was measured, or not known. */
 export const stopsShape = z.strictObject({
   workloads: z.array(z.string()),
@@ -69,6 +72,8 @@ export const migrationShape = z.strictObject({
   why: z.string(),
   /** File with reviewed SQL that takes it back; null without one. */
   down: z.string().nullable(),
+  /** Of that file, as it was looked at. Absent without one, and from plans of earlier versions. */
+  downSha256: z.string().optional(),
 });
 export type MigrationVerdict = z.infer<typeof migrationShape>;
 
@@ -91,11 +96,12 @@ export const planSchema = z.strictObject({
   acceptIncompatible: z.string().nullable(),
   skipSafetyBackup: z.string().nullable(),
   loss: z.strictObject({
-    /** Whether the plan loses what was written since the snapshot. */
+    /** Whether the plan loses anything: what was written since the snapshot, or what the down-SQL takes away. */
     data: z.boolean(),
     minutes: z.number().nonnegative(),
     tables: z.array(tableLossShape),
     changes: changesShape.optional(),
+    downSql: downSqlLossShape.optional(),
   }),
   stops: stopsShape,
   rehearsed: z.strictObject({ id: z.string(), at: instant, verdict: z.enum(["pass", "fail", "unverified"]) }).nullable(),

@@ -1,6 +1,6 @@
 /** Where runbooks lie: those that are shipped, and those of whoever runs this. Of two with one id, the own one is meant. */
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { HoldfastError, messageOf, systemCodeOf } from "../../errors.ts";
 import { checkRunbook } from "./lint.ts";
@@ -25,12 +25,15 @@ export interface RunbookFolders {
 /** @throws HoldfastError `configuration` if a folder of one's own cannot be read */
 export async function readLibrary({ shipped, own }: RunbookFolders, now: Date): Promise<RunbookFile[]> {
   const ours = (await Promise.all(own.map((folder) => readFolder(folder, "own", now)))).flat();
-  const taken = new Set(ours.flatMap(({ runbook }) => runbook?.id ?? []));
+  const taken = new Set(ours.map(idOf));
   const theirs = await readFolder(shipped, "shipped", now);
   const replaced = new Set(theirs.flatMap(({ runbook }) => (runbook && taken.has(runbook.id) ? [runbook.id] : [])));
-  return [...ours.map((file) => ({ ...file, replaces: file.runbook !== undefined && replaced.has(file.runbook.id) })), ...theirs.filter(({ runbook }) => !(runbook && taken.has(runbook.id)))]
-    .sort((a, b) => ((a.runbook?.id ?? a.path) < (b.runbook?.id ?? b.path) ? -1 : 1));
+  return [...ours.map((file) => ({ ...file, replaces: replaced.has(idOf(file)) })), ...theirs.filter(({ runbook }) => !(runbook && taken.has(runbook.id)))]
+    .sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
 }
+
+/** Where the front matter cannot be understood, the file's name says which runbook it was to be: the shipped one must not be taken for it. */
+export const idOf = ({ runbook, path }: Pick<RunbookFile, "runbook" | "path">): string => runbook?.id ?? basename(path, ".md");
 
 async function readFolder(folder: string, origin: RunbookFile["origin"], now: Date): Promise<RunbookFile[]> {
   let names: string[];
@@ -47,7 +50,9 @@ async function readFolder(folder: string, origin: RunbookFile["origin"], now: Da
 export async function readRunbookFile(path: string, origin: RunbookFile["origin"], now: Date): Promise<RunbookFile> {
   try {
     const source = await readFile(path, "utf8");
-    return { path, source, origin, replaces: false, ...checkRunbook(source, now) };
+    const { runbook, problems } = checkRunbook(source, now);
+    const misnamed: Problem[] = runbook === undefined || basename(path) === `${runbook.id}.md` ? [] : [{ line: runbook.lineOf(["id"]), severity: "warning", rule: "file-name", message: `its id is ${runbook.id}, but the file is called ${basename(path)}` }];
+    return { path, source, origin, replaces: false, runbook, problems: [...problems, ...misnamed] };
   } catch (error) {
     if (systemCodeOf(error) === undefined) throw error;
     throw new HoldfastError("not-found", `the runbook ${path} cannot be read: ${systemCodeOf(error) ?? messageOf(error)}`, { hints: ["`holdfast runbook list` shows those that holdfast knows; of a file, give its path."], cause: error });

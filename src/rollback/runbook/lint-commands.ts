@@ -41,6 +41,7 @@ function brokenRules(words: readonly [string, ...string[]]): Broken[] {
   const shell = words.findIndex((word) => shells.has(base(word)));
   if (shell >= 0 && words.slice(shell + 1).some((word) => /^-[a-z]*c$/.test(word))) broken.push(["shell", `${base(words[shell] ?? "")} -c is a shell: give the words of the command themselves, and joined commands as \`pipe\``]);
   else if (base(program) === "eval" || /[|;&<>`]|\$\(/.test(program)) broken.push(["shell", `${program} is for a shell: a list of words is run, and no line`]);
+  if (program === "holdfast" && args[0] === "rollback" && gives(args, "--runbook")) broken.push(["loop", "a runbook that executes a runbook would wait for itself: put the steps into this one"]);
   return [...broken, ...ambient(base(program), args)];
 }
 

@@ -1,5 +1,6 @@
 /** What makes a runbook fail at three in the morning, found while there is time. */
 import { nearest } from "../../config/nearest.ts";
+import { brokenRule } from "./inputs.ts";
 import { commandProblems } from "./lint-commands.ts";
 import { parseRunbook } from "./parse.ts";
 import { placeholdersOf } from "./placeholders.ts";
@@ -17,7 +18,7 @@ const reviewedWithinDays = 180;
 export function checkRunbook(source: string, now: Date): CheckedRunbook {
   const { runbook, problems } = parseRunbook(source);
   const found = [...problems];
-  if (runbook) found.push(...reviewProblems(runbook, now), ...stepProblems(runbook), ...inputProblems(runbook, problems.length > 0), ...runbook.steps.flatMap((step) => commandProblems(runbook, step)));
+  if (runbook) found.push(...reviewProblems(runbook, now), ...stepProblems(runbook), ...inputProblems(runbook, problems.length > 0), ...defaultProblems(runbook), ...runbook.steps.flatMap((step) => commandProblems(runbook, step)));
   return { runbook, problems: found.sort((a, b) => a.line - b.line) };
 }
 
@@ -45,6 +46,12 @@ function stepProblems({ steps }: Runbook): Problem[] {
       say("not-resumable", "after a kill nothing could tell whether it was done: give it an `after` that can, or say with `repeatable` why it does no harm to do it again");
     } else if (step.after.length === 0 && !step.run.every(checksItself)) {
       say("no-check", "nothing is checked after it");
+    }
+    if (step.run.length > 1 && step.run.some(({ output }) => output !== undefined)) say("output", "each of its commands would write over the output of the one before: give it one command, or a pipe", ["output"]);
+    for (const when of ["before", "after"] as const) {
+      for (const [n, { times, everyMs, withinMs }] of step[when].entries()) {
+        if (withinMs > 0 && (times - 1) * everyMs > withinMs) say("patience", `${times} times in a row, ${everyMs / 1000} s apart, do not fit into ${withinMs / 1000} s: the check could never hold`, [when, n]);
+      }
     }
     if (step.undo === undefined) say("no-undo", "it does not say how it is undone: a command, { none: REASON }, or the word nothing");
     return problems;
@@ -80,6 +87,14 @@ export function textsOf(step: RunbookStep): { readonly path: readonly PropertyKe
   ];
 }
 
+/** A default that its own rule refuses would stop whoever relies on it. */
+function defaultProblems(runbook: Runbook): Problem[] {
+  return [...runbook.inputs.values()].flatMap((definition): Problem[] => {
+    const broken = definition.default === undefined ? undefined : brokenRule(definition, definition.default);
+    return broken === undefined ? [] : [{ line: runbook.lineOf(["inputs", definition.name, "default"]), severity: "error", rule: "default", message: `the default of the input ${definition.name} ${broken}` }];
+  });
+}
+
 function inputProblems(runbook: Runbook, incomplete: boolean): Problem[] {
   const known = [...runbook.inputs.keys()];
   const used = new Set<string>();
@@ -91,8 +106,10 @@ function inputProblems(runbook: Runbook, incomplete: boolean): Problem[] {
   };
   const problems = runbook.steps.flatMap((step) => [
     ...textsOf(step).flatMap(({ path, text }) => placeholdersOf(text).flatMap((name) => unknown(name, step.lineOf(path), `step ${step.id}`))),
-    ...placeholdersOf(step.prose).flatMap((name) => unknown(name, step.line, `step ${step.id}`)),
+    ...[step.title, step.prose].flatMap(placeholdersOf).flatMap((name) => unknown(name, step.line, `step ${step.id}`)),
+    ...(step.undo?.kind === "impossible" ? placeholdersOf(step.undo.reason).flatMap((name) => unknown(name, step.lineOf(["undo"]), `step ${step.id}`)) : []),
   ]);
+  problems.push(...runbook.preconditions.flatMap((sentence, n) => placeholdersOf(sentence).flatMap((name) => unknown(name, runbook.lineOf(["preconditions", n]), "the preconditions"))));
   problems.push(...placeholdersOf(runbook.introduction).flatMap((name) => unknown(name, 1, "the introduction")));
   // A step that could not be read may be the one that uses it.
   if (!incomplete) for (const name of runbook.inputs.keys()) if (!used.has(name)) problems.push({ line: runbook.lineOf(["inputs", name]), severity: "error", rule: "unused-input", message: `the input ${name} is never used` });

@@ -1,4 +1,6 @@
 /** A runbook as steps of a rollback: the same journal, the same way to go on after a kill, the same way back. */
+import { access } from "node:fs/promises";
+
 import { HoldfastError } from "../../errors.ts";
 import { ToolFailure } from "../../process/run.ts";
 import { counted } from "../../text/format.ts";
@@ -51,7 +53,10 @@ function begunCommand(step: RunbookStep, run: StepRun): number | undefined {
 async function perform(step: RunbookStep, options: StepsOptions, run: StepRun): Promise<StepFacts> {
   const begun = begunCommand(step, run);
   // What had to hold before the first command need not hold between it and the last.
-  if (begun === undefined) await require(step, step.before, "before", "refused", options, run);
+  if (begun === undefined) {
+    await require(step, step.before, "before", "refused", options, run);
+    await requireNewOutput(step, options);
+  }
   if (step.manual !== undefined) await run.begin({ command: 1 });
   for (const [index, command] of step.run.entries()) {
     if (index + 1 < (step.repeatable === undefined ? (begun ?? 1) : 1)) continue;
@@ -60,6 +65,15 @@ async function perform(step: RunbookStep, options: StepsOptions, run: StepRun): 
   }
   await require(step, step.after, "after", "rollback-failed", options, run);
   return { commands: step.run.length, checks: step.before.length + step.after.length };
+}
+
+/** What lies there is somebody's; only what this very step began to write is written anew. */
+async function requireNewOutput({ id, run }: RunbookStep, { inputs }: StepsOptions): Promise<void> {
+  for (const { output } of run) {
+    if (output === undefined) continue;
+    const file = fillIn(output, inputs);
+    if (await access(file).then(() => true, () => false)) throw new HoldfastError("refused", `step ${id}: its output ${file} is there already, and is not overwritten`, { hints: ["Move that file away."] });
+  }
 }
 
 async function takeBack(step: RunbookStep, commands: readonly Command[], options: StepsOptions, run: StepRun): Promise<StepFacts> {

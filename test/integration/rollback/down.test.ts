@@ -6,7 +6,7 @@ import { migrationsBetween } from "../../../src/rollback/migrations/between.ts";
 import { isApplied, prepareDown, runDown, type RunDownOptions } from "../../../src/rollback/migrations/down.ts";
 import { readLedgerStates } from "../../../src/rollback/migrations/ledgers.ts";
 import type { Migration } from "../../../src/rollback/migrations/migration.ts";
-import { source } from "../../harness/databases.ts";
+import { roles, source } from "../../harness/databases.ts";
 import { runSql, type TestDatabase, withSession } from "../../harness/postgres.ts";
 
 const ledgerSql = `CREATE TABLE _prisma_migrations (id varchar(36) PRIMARY KEY, checksum varchar(64) NOT NULL, finished_at timestamptz, migration_name varchar(255) NOT NULL,
@@ -131,4 +131,26 @@ test.each([
 test("unfinished migrations are named, and those that somebody has dealt with are not", async () => {
   const { name } = await source(`${base} ${row("2_visit", "2026-01-02", "rolled-back")} ${row("2_visit", "2026-01-03", "open")}`);
   expect(await withSession(name, readAppliedLedgers)).toMatchObject([{ applied: ["1_init"], failed: 2, unfinished: ["2_visit"] }]);
+});
+
+test("a ledger that the role may not read is told with what it lacks", async () => {
+  const { name } = await source(base);
+  const reader = `${name}_reader`;
+  await roles([reader]);
+  await withSession(name, async (session) => {
+    await session.execute(`SET ROLE ${reader}`);
+    await expect(readAppliedLedgers(session)).rejects.toMatchObject({ code: "configuration", message: expect.stringContaining("the migration ledger public._prisma_migrations cannot be read: permission denied") as string, hints: [expect.stringContaining("GRANT SELECT ON \"public\".\"_prisma_migrations\"") as string] });
+  });
+});
+
+test("repeatable migrations of Flyway are known by their digest, which a ledger without any lacks", async () => {
+  const flyway = "CREATE TABLE flyway_schema_history (installed_rank int, version text, description text, type text, script text, checksum int, success bool); INSERT INTO flyway_schema_history VALUES (1, '1', '', 'SQL', 'V1__a.sql', 1, true);";
+  const { name } = await source(flyway);
+  const read = async () => (await withSession(name, readLedgerStates))[0];
+  const without = await read();
+  await runSql(name, "INSERT INTO flyway_schema_history VALUES (2, NULL, '', 'SQL', 'R__v.sql', 7, true);");
+  const once = await read();
+  await runSql(name, "INSERT INTO flyway_schema_history VALUES (3, NULL, '', 'SQL', 'R__v.sql', 8, true);");
+  expect(new Set([without, once, await read()].map((ledger) => ledger?.repeatable)).size).toBe(3);
+  expect(without).not.toHaveProperty("repeatable");
 });

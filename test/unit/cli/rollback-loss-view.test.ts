@@ -46,3 +46,10 @@ test("of many tables those that lose most are named, and the others are summed u
   expect(lines.join("\n")).toMatch(/public\.zz +0 +unknown +unknown/);
   expect(lines.join("\n")).toContain("and 290 more tables, with --json: 0 new rows, up to 42 195 changed, up to 0 deleted");
 });
+
+test("where it stays is said as it is", () => {
+  const loss = { data: true, minutes: 25, tables: [] };
+  expect(lossLines(loss, { strategy: "restore-and-swap", skipSafetyBackup: "no room" })[0]).toBe("DATA LOST: whatever was written in the last 25 min (it stays in the database that is set aside)");
+  expect(lossLines(loss, { strategy: "down-sql", skipSafetyBackup: null })).toEqual(["DATA LOST: whatever the down-SQL takes away, which could not be read (it stays in the safety backup)"]);
+  expect(lossLines({ ...loss, data: false, downSql: [] }, { strategy: "down-sql", skipSafetyBackup: null })).toEqual(["DATA LOST: none that the down-SQL tells; the database is not replaced"]);
+});

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { incidentKey } from "../../../src/catalog/layout.ts";
 import { registerSecret } from "../../../src/process/redact.ts";
 import { appendIncident, type Incident, listIncidents, openIncident, readIncident } from "../../../src/rollback/incident/incident.ts";
+import { renderPostMortem } from "../../../src/rollback/incident/report.ts";
 import { type Catalog, freshCatalog, freshKeys } from "../catalog/fixture.ts";
 import { by, incidentId as id, opening } from "./incident-fixture.ts";
 
@@ -31,6 +32,16 @@ test("everything that was said about an incident stands in one object, in order"
   expect(closed.records.map(({ kind }) => kind)).toEqual(["opened", "step", "health", "outcome", "note", "closed"]);
   expect(closed).toMatchObject({ id, database: "ehr", problems: [], opened: { severity: "sev1", plan: { to: "1.4.1" } }, outcome: { outcome: "done" }, closed: { resolution: "mended in 1.4.3" } });
   expect([...catalog.store.objects.keys()].filter((each) => each.startsWith("ehr/"))).toEqual([key]);
+});
+
+test("the draft does not call lost what was only planned to be", async () => {
+  const said = (minute: number) => ({ at: `2026-11-21T02:0${minute}:00.000Z`, by });
+  const data = (incident: Incident): string => /^- Data: (.*)$/m.exec(renderPostMortem(incident))?.[1] ?? "";
+  const add = (record: Parameters<typeof appendIncident>[3]): Promise<Incident> => appendIncident(catalog.repository, catalog.signer, id, record);
+  expect(data(await open())).toMatch(/^nothing: the database was not moved, as far as the record goes\. The plan would have lost what was written in the 1 h since/);
+  expect(data(await add({ ...said(1), kind: "step", step: "swap", title: "swap", outcome: "done", detail: null }))).toMatch(/^what was written in the 1 h since the snapshot/);
+  expect(data(await add({ ...said(2), kind: "step", step: "swap", title: "swap", outcome: "taken-back", detail: null }))).toMatch(/^nothing: the database that was live before is live again/);
+  expect(data(await add({ ...said(3), kind: "outcome", outcome: "aborted", message: "returned to what ran before" }))).toMatch(/^nothing: the database that was live before is live again/);
 });
 
 test("an incident is opened once, closed once, and notes may still be added", async () => {

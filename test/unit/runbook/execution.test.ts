@@ -113,7 +113,7 @@ test("steps are taken back, last first; what cannot be is refused before anythin
 test("a pipe carries everything, and fails if any member does", async () => {
   const many = await program("many", "seq 1 200000");
   const half = await program("half", "seq 1 100000; exit 3");
-  const steps = (from: string, count: number) => prepare(head() + block("flow", `pipe:\n  - [${from}]\n  - [wc, -l]\noutput: ${folder}/count\nafter:\n  - run: [cat, ${folder}/count]\n    stdout: { equals: ${count} }\nundo: nothing`));
+  const steps = (from: string, count: number) => prepare(head() + block("flow", `pipe:\n  - [${from}]\n  - [wc, -l]\noutput: ${folder}/count${count}\nafter:\n  - run: [cat, ${folder}/count${count}]\n    stdout: { equals: ${count} }\nundo: nothing`));
   const good = steps(many, 200_000);
   await runSteps(good.steps, memory(), good.options);
   const bad = steps(half, 100_000);
@@ -172,4 +172,21 @@ test("a step that wants to be confirmed, or that a person does, is asked about; 
   await expect(runSteps(refused.steps, memory(), { ...refused.options, ask: () => Promise.resolve(false) })).rejects.toMatchObject({ code: "refused" });
   await expect(runSteps(prepare(source).steps, memory(), refused.options)).rejects.toMatchObject({ code: "refused" });
   expect(await log()).toEqual(["act"]);
+});
+
+test("an output that is there is not overwritten, but what this very step began to write is", async () => {
+  const say = await program("say", "echo new");
+  const out = join(folder, "out");
+  await writeFile(out, "somebody's");
+  const source = head() + block("keep", `run: [${say}]\noutput: ${out}\nafter:\n  - run: [test, -s, ${out}]\nrepeatable: it only reads\nundo: nothing`);
+  const refused = prepare(source);
+  await expect(runSteps(refused.steps, memory(), refused.options)).rejects.toMatchObject({ code: "refused", message: `step keep: its output ${out} is there already, and is not overwritten` });
+  expect([await readFile(out, "utf8"), await log()]).toEqual(["somebody's", [""]]);
+
+  const killed = memory();
+  await killed.append({ kind: "step-begun", step: "keep" });
+  await killed.append({ kind: "step-noted", step: "keep", facts: { command: 1 } });
+  const resumed = prepare(source);
+  await runSteps(resumed.steps, killed, resumed.options);
+  expect(await readFile(out, "utf8")).toBe("new\n");
 });

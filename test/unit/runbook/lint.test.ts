@@ -69,6 +69,14 @@ const broken: readonly (readonly [title: string, from: string, to: string, ...pr
   ["a step of two kinds", "manual: Log in.", "manual: Log in.\nrun: [ls]", /must have one of run, pipe and manual/],
   ["a choice without choices", "type: name", "type: choice", /choices must be given for the type choice/],
   ["a pattern that is none", "type: name", 'type: name\n    pattern: "["', /pattern must be a regular expression/],
+  ["an unknown input in a heading", "## See\n", "## See {{projects}}\n", /^57 error unknown-input: step see: there is no input projects/],
+  ["an unknown input in a precondition", "The project {{project}} is there.", "The project {{projects}} is there.", "9 error unknown-input: the preconditions: there is no input projects; did you mean project?"],
+  ["an unknown input in the reason of what cannot be undone", "what was seen was seen", '"what {{projects}} saw was seen"', /error unknown-input: step see: there is no input projects/],
+  ["a default that its own type refuses", "description: The Compose project.", "description: The Compose project.\n    default: two words", "14 error default: the default of the input project must be a name: letters, digits, and . _ : @ / - between them"],
+  ["a default that is none of the choices", "type: name", "type: choice\n    choices: [blue, green]\n    default: red", /error default: the default of the input project must be blue or green/],
+  ["a check that can never hold", "within: 1m", "within: 1s", /error patience: step change: 3 times in a row, 1 s apart, do not fit into 1 s/],
+  ["an output that each command writes over", "env:\n", "output: /tmp/out\nenv:\n", /error output: step change: each of its commands would write over/],
+  ["a runbook that executes a runbook", "[docker, version]", "[holdfast, rollback, --runbook, sample]", /^32 error loop: step look: a runbook that executes a runbook would wait for itself/],
   ["a secret with a default", "secret: true", "secret: true\n    default: geheim", /default must not be given for a secret/],
 ];
 

@@ -70,3 +70,10 @@ test("a list of names says how many it leaves out", () => {
   expect(list([])).toBe("none");
   expect(list(["1", "2", "3", "4", "5", "6", "7"])).toBe("1, 2, 3, 4, 5 and 2 more");
 });
+
+test("repeatable migrations that were applied beside others are told, and those that were not are not", () => {
+  const flyway = (applied: readonly string[], repeatable?: string) => [ledger(applied, { tool: "flyway", ...(repeatable !== undefined && { repeatable }) })];
+  expect(kinds(flyway(["1"]), flyway(["1", "2"], "a"))).toEqual(["repeated"]);
+  expect(kinds(flyway(["1"], "a"), flyway(["1", "2"], "b"))).toEqual(["repeated"]);
+  expect(kinds(flyway(["1"], "a"), flyway(["1", "2"], "a"))).toEqual([]);
+});

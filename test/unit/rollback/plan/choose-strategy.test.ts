@@ -18,6 +18,11 @@ test("an unchanged ledger and schema needs images only", () => {
   expect(chooseStrategy(input([], { drift: null }))).toMatchObject({ strategy: "images-only", because: "the migration ledger is as it was at the checkpoint" });
 });
 
+test("where no ledger is known, nothing is said of one", () => {
+  expect(chooseStrategy(input([], { ledgerKnown: false }))).toEqual({ strategy: "images-only", because: "the schema is as it was at the checkpoint, and no migration ledger is known", warnings: ["No migration ledger is known, so a migration that changed rows alone does not show."] });
+  expect(chooseStrategy(input([], { ledgerKnown: false, drift: ["column"] }))).toMatchObject({ refused: "the schema is not the checkpoint's (column), and no migration ledger is known that would tell why" });
+});
+
 test("migrations that the older release can live with need images only", () => {
   expect(chooseStrategy(input([migration("2", "compatible"), migration("1", "compatible")]))).toMatchObject({ strategy: "images-only", because: "the older release can live with all 2 migrations since the checkpoint" });
 });
