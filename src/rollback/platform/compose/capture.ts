@@ -8,7 +8,7 @@ import { canonicalJson, sha256Of, without } from "./canonical.ts";
 import type { Docker } from "./command.ts";
 import { conceal, type Hash } from "./conceal.ts";
 import { type Container, containersOf, type Image, imageAt } from "./engine.ts";
-import { configHashes, dependingOn, escaped, type Model, resolveModel, type Service } from "./model.ts";
+import { configHashes, dependingOn, escaped, imageName, type Model, resolveModel, type Service } from "./model.ts";
 import { withRecord } from "./record.ts";
 
 export interface Capturing {
@@ -32,16 +32,16 @@ export async function capture({ docker, settings, address, hash }: Capturing, si
       throw new HoldfastError("configuration", `the files of project ${settings.project} define no service ${name}, but ${Object.keys(model.services).join(", ")}`, { hints: ["Correct the services of the rollback's configuration, or name the profile of the service under profiles."] });
     }
     const own = containers.filter((one) => one.service === name && one.replaces === null);
-    workloads.push(own.length === 0 ? await absent(docker, name, service, hash, signal) : await present(docker, { name, service, own, model, services: settings.services, fromFiles: fromFiles.get(name) }, hash, signal));
+    workloads.push(own.length === 0 ? await absent(docker, settings.project, { name, service }, hash, signal) : await present(docker, { name, service, own, model, services: settings.services, fromFiles: fromFiles.get(name) }, hash, signal));
   }
   return { platform: "compose", address: { ...address }, workloads, settings: standing };
 }
 
 /** A service that is scaled to nothing, or whose containers were removed: only its configuration is known. */
-async function absent(docker: Docker, name: string, service: Service, hash: Hash, signal: AbortSignal): Promise<WorkloadState> {
-  const reference = typeof service["image"] === "string" ? service["image"] : "";
+async function absent(docker: Docker, project: string, { name, service }: { readonly name: string; readonly service: Service }, hash: Hash, signal: AbortSignal): Promise<WorkloadState> {
+  const reference = imageName(project, name, service);
   const image = await imageAt(docker, reference, signal);
-  if (image === undefined) throw new HoldfastError("configuration", `service ${name} has no container, and its image ${reference === "" ? "is not named" : `${reference} is not there`}`, { hints: ["Deploy the service before a checkpoint is made."] });
+  if (image === undefined) throw new HoldfastError("configuration", `service ${name} has no container, and its image ${reference} is not there`, { hints: ["Deploy the service before a checkpoint is made."] });
   return workload(name, service, [{ id: image.id, reference, digests: image.digests }], [], image.healthChecked, hash, true);
 }
 

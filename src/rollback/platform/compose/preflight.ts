@@ -4,7 +4,7 @@ import type { PreflightFinding } from "../../finding.ts";
 import type { PlatformState } from "../platform.ts";
 import { changesBy, formerValueHint, planned, type Site } from "./bring-up.ts";
 import { type Container, containersOf, imageAt } from "./engine.ts";
-import { type Model, resolveModel, type Service } from "./model.ts";
+import { imageName, type Model, resolveModel, type Service } from "./model.ts";
 import { serviceRecord } from "./record.ts";
 
 type Found = readonly PreflightFinding[];
@@ -84,7 +84,7 @@ async function fileFindings(site: Site, target: PlatformState, now: PlatformStat
     ...configurationFindings(target),
     ...(await valueFindings(site, target, now, today, signal)),
     ...(await jobFindings(site, target, today, signal)),
-    nextDeploy(target, today),
+    await nextDeploy(site, target, today, signal),
   ];
 }
 
@@ -141,13 +141,22 @@ async function jobFindings({ docker, settings }: Site, target: PlatformState, to
   ];
 }
 
-/** The commonest way to undo a rollback without knowing it. */
-function nextDeploy(target: PlatformState, today: Model): PreflightFinding {
+/** The commonest way to undo a rollback without knowing it: a name of today may stand for other contents than then, as `latest` does. */
+async function nextDeploy({ docker, settings }: Site, target: PlatformState, today: Model, signal: AbortSignal): Promise<PreflightFinding> {
   const base = { id: "next-deploy", title: "the files name the images of the target" };
-  const other = target.workloads.flatMap(({ name, images }) => {
-    const reference = today.services[name]?.["image"];
-    return typeof reference !== "string" || images.some((image) => image.reference === reference) ? [] : [`${name} ${reference}`];
-  });
-  if (other.length === 0) return { ...base, outcome: "ok", detail: target.workloads.map(({ name, images }) => `${name} ${images[0]?.reference ?? ""}`).join(", ") };
-  return { ...base, outcome: "warn", detail: `the files name ${other.join(", ")}`, hint: "Set the files back after the rollback: the next `docker compose up` would bring these back." };
+  const named: string[] = [];
+  const moved: string[] = [];
+  for (const { name, images } of target.workloads) {
+    const service = today.services[name];
+    if (service === undefined) continue;
+    const reference = imageName(settings.project, name, service);
+    const id = (await imageAt(docker, reference, signal))?.id;
+    if (images.some((image) => image.id === id)) continue;
+    if (images.some((image) => image.reference === reference)) moved.push(`${name} ${reference}`);
+    else named.push(`${name} ${reference}`);
+  }
+  if (named.length + moved.length === 0) return { ...base, outcome: "ok", detail: target.workloads.map(({ name, images }) => `${name} ${images[0]?.reference ?? ""}`).join(", ") };
+  const detail = [...(named.length > 0 ? [`the files name ${named.join(", ")}`] : []), ...(moved.length > 0 ? [`another image has the name by now: ${moved.join(", ")}`] : [])].join("; ");
+  const back = moved.length > 0 ? "Set the files back after the rollback, and give the names back with `docker tag`" : "Set the files back after the rollback";
+  return { ...base, outcome: "warn", detail, hint: `${back}: the next \`docker compose up\` would bring these back.` };
 }
