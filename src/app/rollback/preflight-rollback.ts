@@ -37,7 +37,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
     placeFinding(place),
     ...(await backupFindings(context, place)),
     ...(await downFindings(place)),
-    ...(await platform.preflight(checkpoint.state, present.state, context.signal)),
+    ...(await platform.preflight(checkpoint.state, present.state, context.signal, new Date(checkpoint.takenAt))),
     healthFinding(place),
     rehearsalFinding(place),
   ];

@@ -97,8 +97,11 @@ export interface Platform {
    * there; one that something else uses is left alone. Safe to repeat.
    */
   unpin(old: readonly CheckpointPins[], kept: readonly CheckpointPins[], signal: AbortSignal): Promise<Unpinned>;
-  /** Looks at everything that could keep the way from `now` to `target` from succeeding. Changes nothing. */
-  preflight(target: PlatformState, now: PlatformState, signal: AbortSignal): Promise<PreflightFinding[]>;
+  /**
+   * Looks at everything that could keep the way from `now` to `target` from succeeding. Changes nothing.
+   * @param since - when `target` was captured, where that is known
+   */
+  preflight(target: PlatformState, now: PlatformState, signal: AbortSignal, since?: Date): Promise<PreflightFinding[]>;
   /** Stops every workload of `now` that may write: maintenance. Its `undo` brings back exactly `now`. */
   stopWriters(now: PlatformState): RollbackStep;
   /**

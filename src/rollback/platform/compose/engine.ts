@@ -7,6 +7,7 @@ import type { Docker } from "./command.ts";
 const inspected = z.object({
   Id: z.string(),
   Name: z.string(),
+  Created: z.string(),
   Image: z.string(),
   State: z.object({
     Status: z.string(),
@@ -35,6 +36,7 @@ export interface Container {
   readonly reference: string;
   /** Of the service's configuration, as the Compose that made it counted it. */
   readonly configHash: string;
+  readonly createdAt: Date;
   readonly running: boolean;
   readonly status: string;
   readonly exitCode: number;
@@ -80,6 +82,7 @@ async function inspect(docker: Docker, id: string, signal: AbortSignal): Promise
     image: one.Image,
     reference: one.Config.Image,
     configHash: labels["com.docker.compose.config-hash"] ?? "",
+    createdAt: new Date(one.Created),
     running: one.State.Running,
     status: one.State.Status,
     exitCode: one.State.ExitCode,

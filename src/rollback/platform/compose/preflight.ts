@@ -5,18 +5,19 @@ import type { PlatformState } from "../platform.ts";
 import { changesBy, formerValueHint, planned, type Site } from "./bring-up.ts";
 import { type Container, containersOf, imageAt } from "./engine.ts";
 import { imageName, type Model, resolveModel, type Service } from "./model.ts";
+import { neighbours } from "./neighbours.ts";
 import { serviceRecord } from "./record.ts";
 
 type Found = readonly PreflightFinding[];
 
-export async function preflight(site: Site, target: PlatformState, now: PlatformState, signal: AbortSignal): Promise<PreflightFinding[]> {
+export async function preflight(site: Site, { target, now, since }: { readonly target: PlatformState; readonly now: PlatformState; readonly since: Date | undefined }, signal: AbortSignal): Promise<PreflightFinding[]> {
   const { docker } = site;
   const engine = { id: "engine", title: "the Docker engine answers" };
   try {
     const version = (await docker.docker(["version", "--format", "{{.Server.Version}}"], signal)).trim();
     const images = await imageFindings(site, target, now, signal);
     const containers = await containersOf(docker, site.settings.project, signal);
-    const state = [{ ...engine, outcome: "ok" as const, detail: `version ${version}` }, ...images, ...containerFindings(site, target, containers), healthChecks(target)];
+    const state = [{ ...engine, outcome: "ok" as const, detail: `version ${version}` }, ...images, ...containerFindings(site, target, containers), neighbours(target, now, containers, since), healthChecks(target)];
     return [...state, ...(await fileFindings(site, target, now, signal))];
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === "cancelled") throw error;
