@@ -181,9 +181,9 @@ async function lookAgain({ signal }: Context, { repository }: Workplace, { serve
   return after;
 }
 
-/** What a deploy changes; replicas come and go by themselves. */
+/** What a deploy changes; replicas come and go by themselves, and what is mounted an application may write itself. */
 function essenceOf({ address, workloads, settings }: PlatformState): unknown {
-  return { address, settings, workloads: workloads.map(({ kind, name, images, configSha256 }) => ({ kind, name, configSha256, images: images.map(({ container, id }) => ({ container, id })) })) };
+  return { address, settings: settings.filter(({ kind }) => kind !== "mounted"), workloads: workloads.map(({ kind, name, images, configSha256 }) => ({ kind, name, configSha256, images: images.map(({ container, id }) => ({ container, id })) })) };
 }
 
 function movedMeanwhile(what: string): HoldfastError {

@@ -13,6 +13,8 @@ import { type PresentDatabase, readPresentDatabase } from "./present.ts";
 
 const pollMs = 500;
 const patienceMs = 120_000;
+/** What ends soon after its start, and is started again and again, is seen running at some moments. */
+const steadyMs = 3_000;
 
 export function observeStep(work: RollbackWork, settings: RollbackSettings, platform: Platform): RollbackStep {
   return {
@@ -22,9 +24,11 @@ export function observeStep(work: RollbackWork, settings: RollbackSettings, plat
     isDone: () => Promise.resolve(false),
     perform: async ({ signal }) => {
       const { context, plan } = work;
-      const workloads = await awaitWorkloads(settings, platform, plan, signal);
-      const problems = workloads.flatMap(({ problem }) => problem ?? []);
+      const seen = await awaitWorkloads(settings, platform, plan, signal);
+      const since = performance.now();
       const health = settings.health === undefined ? undefined : await awaitHealthy(settings.health, { release: plan.to, clock: context.clock, signal });
+      const workloads = await lookAgain(seen, platform, plan, { after: since + steadyMs, signal });
+      const problems = workloads.flatMap(({ problem }) => problem ?? []);
       if (health !== undefined && !health.healthy) problems.push(`the health check did not pass ${settings.health?.times ?? 1} times in a row: ${health.health.detail}`);
       problems.push(...databaseProblems(plan, await readPresentDatabase(await reachDatabase(context, work.database), signal)));
       if (problems.length > 0) throw notAsPlanned(work, problems);
@@ -41,6 +45,19 @@ async function awaitWorkloads(settings: RollbackSettings, platform: Platform, { 
     if (seen.every(({ problem }) => problem === undefined) || performance.now() >= until) return seen;
     await sleep(pollMs, undefined, { signal });
   }
+}
+
+/** Sees whether what ran has gone on running. @param after - not before this moment of `performance.now()` */
+async function lookAgain(seen: WorkloadObservation[], platform: Platform, { target }: RollbackPlan, { after, signal }: { readonly after: number; readonly signal: AbortSignal }): Promise<WorkloadObservation[]> {
+  if (seen.length === 0 || seen.some(({ problem }) => problem !== undefined)) return seen;
+  await sleep(Math.max(0, after - performance.now()), undefined, { signal });
+  const starts = new Map(seen.flatMap(({ workload, replicas }) => replicas.map(({ name, start }) => [`${workload} ${name}`, start] as const)));
+  return (await platform.observe(target.state, signal)).map((now) => {
+    const again = now.replicas.filter(({ name, start }) => starts.has(`${now.workload} ${name}`) && starts.get(`${now.workload} ${name}`) !== start).map(({ name }) => name);
+    if (again.length === 0) return now;
+    const started = `${again.join(", ")} ended and ${again.length === 1 ? "was" : "were"} started again while it was observed`;
+    return { ...now, problem: now.problem === undefined ? `${now.workload}: ${started}` : `${now.problem}; ${started}` };
+  });
 }
 
 /** The ledger that the plan ends with: the checkpoint's where the database went back, the present one where it stayed. */

@@ -10,6 +10,7 @@ const inspected = z.object({
   Created: z.string(),
   Image: z.string(),
   State: z.object({
+    StartedAt: z.string(),
     Status: z.string(),
     Running: z.boolean(),
     Paused: z.boolean(),
@@ -37,6 +38,8 @@ export interface Container {
   /** Of the service's configuration, as the Compose that made it counted it. */
   readonly configHash: string;
   readonly createdAt: Date;
+  /** When it was started last, as the engine writes it. */
+  readonly startedAt: string;
   readonly running: boolean;
   readonly status: string;
   readonly exitCode: number;
@@ -83,6 +86,7 @@ async function inspect(docker: Docker, id: string, signal: AbortSignal): Promise
     reference: one.Config.Image,
     configHash: labels["com.docker.compose.config-hash"] ?? "",
     createdAt: new Date(one.Created),
+    startedAt: one.State.StartedAt,
     running: one.State.Running,
     status: one.State.Status,
     exitCode: one.State.ExitCode,

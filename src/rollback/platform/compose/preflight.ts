@@ -1,7 +1,7 @@
 /** Everything about a Compose project that could keep a rollback from succeeding, looked at before anything is touched. */
 import { HoldfastError, messageOf } from "../../../errors.ts";
 import type { PreflightFinding } from "../../finding.ts";
-import type { PlatformState } from "../platform.ts";
+import type { PlatformState, SettingState } from "../platform.ts";
 import { changesBy, formerValueHint, planned, type Site } from "./bring-up.ts";
 import { type Container, containersOf, imageAt } from "./engine.ts";
 import { imageName, type Model, resolveModel, type Service } from "./model.ts";
@@ -81,7 +81,7 @@ async function fileFindings(site: Site, target: PlatformState, now: PlatformStat
   return [
     { ...base, outcome: "ok", detail: site.settings.files.join(", ") },
     ...(unknown.length > 0 ? [{ id: "services", title: "the services are still defined", outcome: "blocked" as const, detail: `not in the files any more: ${unknown.join(", ")}`, hint: "Bring the services back into the files, or take them out of the rollback's configuration." }] : []),
-    settingsFinding(target, now),
+    ...settingsFindings(target, now),
     ...configurationFindings(target),
     ...(await valueFindings(site, target, now, today, signal)),
     ...(await jobFindings(site, target, today, signal)),
@@ -89,13 +89,24 @@ async function fileFindings(site: Site, target: PlatformState, now: PlatformStat
   ];
 }
 
-function settingsFinding(target: PlatformState, now: PlatformState): PreflightFinding {
-  const base = { id: "settings", title: "the files are as at the checkpoint" };
-  const changed = target.settings.filter(({ kind, name, sha256 }) => !now.settings.some((one) => one.kind === kind && one.name === name && one.sha256 === sha256)).map(({ name }) => name);
-  const added = now.settings.filter(({ kind, name }) => !target.settings.some((one) => one.kind === kind && one.name === name)).map(({ name }) => name);
-  if (changed.length + added.length === 0) return { ...base, outcome: "ok", detail: target.settings.map(({ name }) => name).join(", ") };
-  const detail = [...(changed.length > 0 ? [`changed: ${changed.join(", ")}`] : []), ...(added.length > 0 ? [`new: ${added.join(", ")}`] : [])].join("; ");
-  return { ...base, outcome: "warn", detail, hint: "The services come back as they were recorded; networks, volumes and other services are taken from the files of today." };
+function settingsFindings(target: PlatformState, now: PlatformState): Found {
+  const isMounted = ({ kind }: SettingState): boolean => kind === "mounted";
+  const moved = (which: (setting: SettingState) => boolean): string | undefined => {
+    const [then, today] = [target.settings.filter(which), now.settings.filter(which)];
+    const changed = then.filter(({ kind, name, sha256 }) => !today.some((one) => one.kind === kind && one.name === name && one.sha256 === sha256)).map(({ name }) => name);
+    const added = today.filter(({ kind, name }) => !then.some((one) => one.kind === kind && one.name === name)).map(({ name }) => name);
+    if (changed.length + added.length === 0) return undefined;
+    return [...(changed.length > 0 ? [`changed: ${changed.join(", ")}`] : []), ...(added.length > 0 ? [`new: ${added.join(", ")}`] : [])].join("; ");
+  };
+  const names = (which: (setting: SettingState) => boolean): string => target.settings.filter(which).map(({ name }) => name).join(", ") || "none";
+  const found = (base: Pick<PreflightFinding, "id" | "title">, which: (setting: SettingState) => boolean, hint: string): PreflightFinding => {
+    const detail = moved(which);
+    return detail === undefined ? { ...base, outcome: "ok", detail: names(which) } : { ...base, outcome: "warn", detail, hint };
+  };
+  return [
+    found({ id: "settings", title: "the files are as at the checkpoint" }, (one) => !isMounted(one), "The services come back as they were recorded; networks, volumes and other services are taken from the files of today."),
+    found({ id: "mounted", title: "the files that services mount are as at the checkpoint" }, isMounted, "They are not put back: the former release will find them as they are. Set back what it needs before the rollback."),
+  ];
 }
 
 function configurationFindings(target: PlatformState): Found {

@@ -12,7 +12,7 @@ const state = (image: string): PlatformState => ({
 const since = new Date("2026-11-21T02:00:00Z");
 const before = new Date("2026-11-20T02:00:00Z");
 const after = new Date("2026-11-21T02:05:00Z");
-const container = (service: string, image: string, createdAt: Date, running = true): Container => ({ id: service, name: `ehr-${service}-1`, service, image, reference: service, configHash: "", createdAt, running, status: running ? "running" : "exited", exitCode: 0, health: null, environment: [], command: [], labels: {}, replaces: null });
+const container = (service: string, image: string, createdAt: Date, running = true): Container => ({ id: service, name: `ehr-${service}-1`, service, image, reference: service, configHash: "", createdAt, startedAt: "", running, status: running ? "running" : "exited", exitCode: 0, health: null, environment: [], command: [], labels: {}, replaces: null });
 const look = (...others: Container[]) => neighbours(state("old"), state("new"), [container("app", "new", after), ...others], since);
 
 test("what runs the image that goes, and is not among the services, is in the way until it stops", () => {
