@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
 import { HoldfastError } from "../../errors.ts";
+import { readCheckpoint } from "../../rollback/checkpoint/records.ts";
 import { awaitHealthy } from "../../rollback/health/probe.ts";
 import type { Platform, WorkloadObservation } from "../../rollback/platform/platform.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
@@ -30,6 +31,7 @@ export function observeStep(work: RollbackWork, settings: RollbackSettings, plat
       const workloads = await lookAgain(seen, platform, plan, { after: since + steadyMs, signal });
       const problems = workloads.flatMap(({ problem }) => problem ?? []);
       if (health !== undefined && !health.healthy) problems.push(`the health check did not pass ${settings.health?.times ?? 1} times in a row: ${health.health.detail}`);
+      if (health !== undefined) problems.push(...(await stillServing(work, platform, health.health.version)));
       problems.push(...databaseProblems(plan, await readPresentDatabase(await reachDatabase(context, work.database), signal)));
       if (problems.length > 0) throw notAsPlanned(work, problems);
       const replicas = workloads.reduce((sum, { replicas: all }) => sum + all.length, 0);
@@ -58,6 +60,14 @@ async function lookAgain(seen: WorkloadObservation[], platform: Platform, { targ
     const started = `${again.join(", ")} ended and ${again.length === 1 ? "was" : "were"} started again while it was observed`;
     return { ...now, problem: now.problem === undefined ? `${now.workload}: ${started}` : `${now.problem}; ${started}` };
   });
+}
+
+/** Every replica may be right where nobody asks, and the release that should have gone answer all the same. */
+async function stillServing({ workplace, database, plan }: RollbackWork, { kind }: Platform, version: string | null): Promise<string[]> {
+  if (kind === "none" || version === null || version !== plan.now.release) return [];
+  const { checkpoint } = await readCheckpoint(workplace.repository, database.name, plan.checkpoint.id);
+  const then = checkpoint.health?.version ?? null;
+  return then === null || then === version ? [] : [`the application says that it still is ${version}, and it was ${then} at the checkpoint`];
 }
 
 /** The ledger that the plan ends with: the checkpoint's where the database went back, the present one where it stayed. */
