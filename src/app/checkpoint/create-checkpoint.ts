@@ -115,6 +115,7 @@ async function look(context: Context, { repository }: Workplace, database: Datab
   const { signal, clock } = context;
   const state = await readDatabaseState(server, signal);
   const runs = await platform.capture(signal);
+  requireSomething(runs);
   const settings = requireRollbackSettings(database).health;
   const health = settings === undefined ? null : await checkHealth(settings, { clock, signal });
   const [checkpoints, deployed] = await Promise.all([listCheckpoints(repository, database.name), listDeployed(repository, database.name)]);
@@ -125,12 +126,22 @@ async function look(context: Context, { repository }: Workplace, database: Datab
     warnings: [
       ...(pending === null ? ["nobody tells which migrations the coming release brings: name them with --migrations, --migration or --no-migrations, so that `checkpoint verify` can look for them"] : []),
       ...warnings,
+      ...runs.workloads.flatMap(({ name, replicas }) => (replicas === 0 ? [`nothing runs of ${name}: a rollback to this checkpoint would come back to that`] : [])),
       ...(health === null ? ["no health check is configured, so how the application was is not recorded"] : []),
       ...(health?.healthy === false ? [`the application is not healthy now (${health.detail}): a rollback to this checkpoint would come back to that`] : []),
       ...state.ledgers.flatMap(({ table, failed }) => (failed > 0 ? [`the ledger ${table} has ${failed} migrations that were not finished, or were rolled back`] : [])),
       ...(isPartial(filterOf(database)) ? ["the backups of this database are partial: what is left out cannot be brought back"] : []),
     ],
   };
+}
+
+/** A wrong name of a project looks like one that is down. A rollback to nothing would change nothing, and be done. */
+function requireSomething({ address, workloads }: PlatformState): void {
+  if (workloads.length === 0 || workloads.some(({ replicas }) => replicas > 0)) return;
+  const place = Object.entries(address).map(([name, value]) => `${name} ${value}`).join(", ");
+  throw new HoldfastError("configuration", `nothing runs of ${workloads.map(({ name }) => name).join(", ")} (${place}), so there is nothing to go back to`, {
+    hints: ["Look whether the rollback's configuration names the place where the application runs.", "If it is stopped on purpose, take the checkpoint while it runs: a checkpoint records what runs."],
+  });
 }
 
 interface Binding extends Surroundings {
@@ -181,9 +192,9 @@ async function lookAgain({ signal }: Context, { repository }: Workplace, { serve
   return after;
 }
 
-/** What a deploy changes; replicas come and go by themselves. */
+/** What a deploy changes; replicas come and go by themselves, and what is mounted an application may write itself. */
 function essenceOf({ address, workloads, settings }: PlatformState): unknown {
-  return { address, settings, workloads: workloads.map(({ kind, name, images, configSha256 }) => ({ kind, name, configSha256, images: images.map(({ container, id }) => ({ container, id })) })) };
+  return { address, settings: settings.filter(({ kind }) => kind !== "mounted"), workloads: workloads.map(({ kind, name, images, configSha256 }) => ({ kind, name, configSha256, images: images.map(({ container, id }) => ({ container, id })) })) };
 }
 
 function movedMeanwhile(what: string): HoldfastError {

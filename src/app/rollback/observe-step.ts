@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
 import { HoldfastError } from "../../errors.ts";
+import { readCheckpoint } from "../../rollback/checkpoint/records.ts";
 import { awaitHealthy } from "../../rollback/health/probe.ts";
 import type { Platform, WorkloadObservation } from "../../rollback/platform/platform.ts";
 import { schemaDifferences } from "../../rollback/plan/drift.ts";
@@ -15,6 +16,8 @@ import { type PresentDatabase, readPresentDatabase } from "./present.ts";
 
 const pollMs = 500;
 const patienceMs = 120_000;
+/** What ends soon after its start, and is started again and again, is seen running at some moments. */
+const steadyMs = 3_000;
 
 export function observeStep(work: RollbackWork, settings: RollbackSettings, platform: Platform): RollbackStep {
   return {
@@ -24,10 +27,13 @@ export function observeStep(work: RollbackWork, settings: RollbackSettings, plat
     isDone: () => Promise.resolve(false),
     perform: async ({ signal }) => {
       const { context, plan } = work;
-      const workloads = await awaitWorkloads(settings, platform, plan, signal);
-      const problems = workloads.flatMap(({ problem }) => problem ?? []);
+      const seen = await awaitWorkloads(settings, platform, plan, signal);
+      const since = performance.now();
       const health = settings.health === undefined ? undefined : await awaitHealthy(settings.health, { release: plan.to, clock: context.clock, signal });
+      const workloads = await lookAgain(seen, platform, plan, { after: since + steadyMs, signal });
+      const problems = workloads.flatMap(({ problem }) => problem ?? []);
       if (health !== undefined && !health.healthy) problems.push(`the health check did not pass ${settings.health?.times ?? 1} times in a row: ${health.health.detail}`);
+      if (health !== undefined) problems.push(...(await stillServing(work, platform, health.health.version)));
       const found = await readPresentDatabase(await reachDatabase(context, work.database), signal);
       problems.push(...databaseProblems(plan, found), ...(await schemaProblems(work, found)));
       if (problems.length > 0) throw notAsPlanned(work, problems);
@@ -44,6 +50,27 @@ async function awaitWorkloads(settings: RollbackSettings, platform: Platform, { 
     if (seen.every(({ problem }) => problem === undefined) || performance.now() >= until) return seen;
     await sleep(pollMs, undefined, { signal });
   }
+}
+
+/** Sees whether what ran has gone on running. @param after - not before this moment of `performance.now()` */
+async function lookAgain(seen: WorkloadObservation[], platform: Platform, { target }: RollbackPlan, { after, signal }: { readonly after: number; readonly signal: AbortSignal }): Promise<WorkloadObservation[]> {
+  if (seen.length === 0 || seen.some(({ problem }) => problem !== undefined)) return seen;
+  await sleep(Math.max(0, after - performance.now()), undefined, { signal });
+  const starts = new Map(seen.flatMap(({ workload, replicas }) => replicas.map(({ name, start }) => [`${workload} ${name}`, start] as const)));
+  return (await platform.observe(target.state, signal)).map((now) => {
+    const again = now.replicas.filter(({ name, start }) => starts.has(`${now.workload} ${name}`) && starts.get(`${now.workload} ${name}`) !== start).map(({ name }) => name);
+    if (again.length === 0) return now;
+    const started = `${again.join(", ")} ended and ${again.length === 1 ? "was" : "were"} started again while it was observed`;
+    return { ...now, problem: now.problem === undefined ? `${now.workload}: ${started}` : `${now.problem}; ${started}` };
+  });
+}
+
+/** Every replica may be right where nobody asks, and the release that should have gone answer all the same. */
+async function stillServing({ workplace, database, plan }: RollbackWork, { kind }: Platform, version: string | null): Promise<string[]> {
+  if (kind === "none" || version === null || version !== plan.now.release) return [];
+  const { checkpoint } = await readCheckpoint(workplace.repository, database.name, plan.checkpoint.id);
+  const then = checkpoint.health?.version ?? null;
+  return then === null || then === version ? [] : [`the application says that it still is ${version}, and it was ${then} at the checkpoint`];
 }
 
 /** The ledger that the plan ends with: the checkpoint's where the database went back, the present one where it stayed. */

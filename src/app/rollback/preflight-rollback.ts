@@ -40,7 +40,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
     ...(await backupFindings(context, place)),
     ...(await swapFindings(context, place)),
     ...(await downFindings(place)),
-    ...(await platform.preflight(checkpoint.state, present.state, context.signal)),
+    ...(await platform.preflight(checkpoint.state, present.state, context.signal, new Date(checkpoint.takenAt))),
     healthFinding(place),
     rehearsalFinding(place),
   ];

@@ -37,7 +37,8 @@ export const workloadShape = z.strictObject({
 });
 
 export const settingShape = z.strictObject({
-  kind: z.enum(["configmap", "secret", "env-file", "compose-file"]),
+  /** `mounted`: a file, or a text of the Compose files, that a service finds among its own: a configuration, a secret, a bind mount. */
+  kind: z.enum(["configmap", "secret", "env-file", "compose-file", "mounted"]),
   name: z.string(),
   sha256,
 });
@@ -61,7 +62,13 @@ export type PlatformState = z.infer<typeof platformStateShape>;
 export interface WorkloadObservation {
   readonly workload: string;
   /** One for each replica that runs or should: what it runs, and whether the platform counts it as ready. */
-  readonly replicas: readonly { readonly name: string; readonly images: readonly string[]; readonly ready: boolean }[];
+  readonly replicas: readonly {
+    readonly name: string;
+    readonly images: readonly string[];
+    readonly ready: boolean;
+    /** Another one whenever it was started again; absent where `ready` tells as much. */
+    readonly start?: string;
+  }[];
   /** Why it is not as it should be: a sentence; undefined if every replica runs the target's images and is ready. */
   readonly problem: string | undefined;
 }
@@ -97,8 +104,11 @@ export interface Platform {
    * there; one that something else uses is left alone. Safe to repeat.
    */
   unpin(old: readonly CheckpointPins[], kept: readonly CheckpointPins[], signal: AbortSignal): Promise<Unpinned>;
-  /** Looks at everything that could keep the way from `now` to `target` from succeeding. Changes nothing. */
-  preflight(target: PlatformState, now: PlatformState, signal: AbortSignal): Promise<PreflightFinding[]>;
+  /**
+   * Looks at everything that could keep the way from `now` to `target` from succeeding. Changes nothing.
+   * @param since - when `target` was captured, where that is known
+   */
+  preflight(target: PlatformState, now: PlatformState, signal: AbortSignal, since?: Date): Promise<PreflightFinding[]>;
   /** Stops every workload of `now` that may write: maintenance. Its `undo` brings back exactly `now`. */
   stopWriters(now: PlatformState): RollbackStep;
   /**

@@ -63,6 +63,16 @@ describe("it is refused, and nothing is published,", () => {
     expect((await there.checkpoint({ running: "1.4.2" })).checkpoint.running).toBe("1.4.2");
   });
 
+  test("when nothing runs, as where another project is named; a service of which nothing runs is told of", async () => {
+    const there = await deployment();
+    const { state } = there.platform;
+    there.platform.state = { ...state, workloads: state.workloads.map((each) => ({ ...each, replicas: 0 })) };
+    await expect(there.checkpoint()).rejects.toMatchObject({ code: "configuration", message: "nothing runs of app, worker (project ehr, files /srv/ehr/compose.yaml), so there is nothing to go back to" });
+    expect([await published(there), await backups(there)]).toEqual([[], []]);
+    there.platform.state = { ...state, workloads: state.workloads.map((each) => (each.name === "worker" ? { ...each, replicas: 0 } : each)) };
+    expect((await there.checkpoint()).warnings).toEqual(["nothing runs of worker: a rollback to this checkpoint would come back to that"]);
+  });
+
   test.each([
     ["after the snapshot was taken", "data", "moved from 1_init to 2_widen while the backup was taken"],
     ["before it", "inspect", "moved from 1_init to 2_widen while the backup was taken"],

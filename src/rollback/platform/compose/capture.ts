@@ -1,15 +1,14 @@
 /** What runs of a project at this moment: asked of the containers themselves, not of the files, which may have moved on. */
-import { readFile } from "node:fs/promises";
-
 import type { ComposeSettings } from "../../../config/rollback-settings.ts";
-import { HoldfastError, messageOf } from "../../../errors.ts";
-import type { PlatformState, SettingState, WorkloadState } from "../platform.ts";
+import { HoldfastError } from "../../../errors.ts";
+import type { PlatformState, WorkloadState } from "../platform.ts";
 import { canonicalJson, sha256Of, without } from "./canonical.ts";
 import type { Docker } from "./command.ts";
 import { conceal, type Hash } from "./conceal.ts";
 import { type Container, containersOf, type Image, imageAt } from "./engine.ts";
-import { configHashes, dependingOn, escaped, type Model, resolveModel, type Service } from "./model.ts";
+import { configHashes, dependingOn, escaped, imageName, type Model, resolveModel, type Service } from "./model.ts";
 import { withRecord } from "./record.ts";
+import { fileStates, mountedStates } from "./standing.ts";
 
 export interface Capturing {
   readonly docker: Docker;
@@ -25,6 +24,7 @@ export async function capture({ docker, settings, address, hash }: Capturing, si
     containersOf(docker, settings.project, signal),
     fileStates(settings, docker.envFiles, hash),
   ]);
+  const mounted = await mountedStates(model, settings, hash);
   const workloads: WorkloadState[] = [];
   for (const name of settings.services) {
     const service = model.services[name];
@@ -32,16 +32,16 @@ export async function capture({ docker, settings, address, hash }: Capturing, si
       throw new HoldfastError("configuration", `the files of project ${settings.project} define no service ${name}, but ${Object.keys(model.services).join(", ")}`, { hints: ["Correct the services of the rollback's configuration, or name the profile of the service under profiles."] });
     }
     const own = containers.filter((one) => one.service === name && one.replaces === null);
-    workloads.push(own.length === 0 ? await absent(docker, name, service, hash, signal) : await present(docker, { name, service, own, model, services: settings.services, fromFiles: fromFiles.get(name) }, hash, signal));
+    workloads.push(own.length === 0 ? await absent(docker, settings.project, { name, service }, hash, signal) : await present(docker, { name, service, own, model, services: settings.services, fromFiles: fromFiles.get(name) }, hash, signal));
   }
-  return { platform: "compose", address: { ...address }, workloads, settings: standing };
+  return { platform: "compose", address: { ...address }, workloads, settings: [...standing, ...mounted] };
 }
 
 /** A service that is scaled to nothing, or whose containers were removed: only its configuration is known. */
-async function absent(docker: Docker, name: string, service: Service, hash: Hash, signal: AbortSignal): Promise<WorkloadState> {
-  const reference = typeof service["image"] === "string" ? service["image"] : "";
+async function absent(docker: Docker, project: string, { name, service }: { readonly name: string; readonly service: Service }, hash: Hash, signal: AbortSignal): Promise<WorkloadState> {
+  const reference = imageName(project, name, service);
   const image = await imageAt(docker, reference, signal);
-  if (image === undefined) throw new HoldfastError("configuration", `service ${name} has no container, and its image ${reference === "" ? "is not named" : `${reference} is not there`}`, { hints: ["Deploy the service before a checkpoint is made."] });
+  if (image === undefined) throw new HoldfastError("configuration", `service ${name} has no container, and its image ${reference} is not there`, { hints: ["Deploy the service before a checkpoint is made."] });
   return workload(name, service, [{ id: image.id, reference, digests: image.digests }], [], image.healthChecked, hash, true);
 }
 
@@ -102,18 +102,4 @@ function environmentOf(container: Container, service: Service, image: Image | un
     if (equals < 1 || (!names.has(name) && (image === undefined || brought.has(line)))) return [];
     return [[name, escaped(line.slice(equals + 1))] as const];
   }));
-}
-
-async function fileStates(settings: ComposeSettings, envFiles: readonly string[], hash: Hash): Promise<SettingState[]> {
-  const read = async (file: string): Promise<Buffer> => {
-    try {
-      return await readFile(file);
-    } catch (error) {
-      throw new HoldfastError("configuration", `the file ${file} of project ${settings.project} cannot be read: ${messageOf(error)}`, { cause: error });
-    }
-  };
-  const files = settings.files.map(async (name): Promise<SettingState> => ({ kind: "compose-file", name, sha256: sha256Of(await read(name)) }));
-  // Such a file may hold one short secret and nothing else, which a plain hash would give away: each guess costs as much as for a value.
-  const variables = envFiles.map(async (name): Promise<SettingState> => ({ kind: "env-file", name, sha256: hash(sha256Of(await read(name))).replace("scrypt:", "") }));
-  return Promise.all([...files, ...variables]);
 }

@@ -29,7 +29,7 @@ export function composePlatform(settings: ComposeSettings): Platform {
     capture: (signal) => capture({ ...site, address }, signal),
     pin: (state, checkpoint, signal) => pin(docker, settings.project, state, checkpoint, signal),
     unpin: (old, kept, signal) => unpin(docker, settings.project, { old, kept }, signal),
-    preflight: (target, now, signal) => preflight(site, target, now, signal),
+    preflight: (target, now, signal, since) => preflight(site, { target, now, since }, signal),
     stopWriters: (now) => stopWriters(site, now),
     startTarget: (target, now) => [startTarget(site, target, now)],
     observe: (target, signal) => observe(site, target, signal),

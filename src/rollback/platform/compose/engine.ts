@@ -7,8 +7,10 @@ import type { Docker } from "./command.ts";
 const inspected = z.object({
   Id: z.string(),
   Name: z.string(),
+  Created: z.string(),
   Image: z.string(),
   State: z.object({
+    StartedAt: z.string(),
     Status: z.string(),
     Running: z.boolean(),
     Paused: z.boolean(),
@@ -35,6 +37,9 @@ export interface Container {
   readonly reference: string;
   /** Of the service's configuration, as the Compose that made it counted it. */
   readonly configHash: string;
+  readonly createdAt: Date;
+  /** When it was started last, as the engine writes it. */
+  readonly startedAt: string;
   readonly running: boolean;
   readonly status: string;
   readonly exitCode: number;
@@ -80,6 +85,8 @@ async function inspect(docker: Docker, id: string, signal: AbortSignal): Promise
     image: one.Image,
     reference: one.Config.Image,
     configHash: labels["com.docker.compose.config-hash"] ?? "",
+    createdAt: new Date(one.Created),
+    startedAt: one.State.StartedAt,
     running: one.State.Running,
     status: one.State.Status,
     exitCode: one.State.ExitCode,

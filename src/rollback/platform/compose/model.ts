@@ -87,6 +87,11 @@ async function startable(docker: Docker, workload: WorkloadState, signal: AbortS
   return (await imageAt(docker, image.reference, signal))?.id === image.id ? image.reference : image.id;
 }
 
+/** What a service's image is called: Compose names one that is built and not named after project and service. */
+export function imageName(project: string, name: string, { image }: Service): string {
+  return typeof image === "string" ? image : `${project}-${name}`;
+}
+
 /** The service with only those of its dependencies. */
 export function dependingOn(service: Service, names: readonly string[]): Service {
   const { depends_on: dependencies, ...rest } = service;

@@ -14,7 +14,7 @@ const isReady = (one: Container): boolean => one.status === "running" && (one.he
 function observed(workload: WorkloadState, project: string, own: readonly Container[]): WorkloadObservation {
   const absent = Math.max(0, workload.replicas - own.length);
   const replicas = [
-    ...own.map((one) => ({ name: one.name, images: [one.image], ready: isReady(one) })),
+    ...own.map((one) => ({ name: one.name, images: [one.image], ready: isReady(one), start: one.startedAt })),
     ...Array.from({ length: absent }, (_, at) => ({ name: `${project}-${workload.name}-${own.length + at + 1}`, images: [], ready: false })),
   ];
   const problems = [

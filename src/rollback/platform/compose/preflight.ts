@@ -1,22 +1,23 @@
 /** Everything about a Compose project that could keep a rollback from succeeding, looked at before anything is touched. */
 import { HoldfastError, messageOf } from "../../../errors.ts";
 import type { PreflightFinding } from "../../finding.ts";
-import type { PlatformState } from "../platform.ts";
+import type { PlatformState, SettingState } from "../platform.ts";
 import { changesBy, formerValueHint, planned, type Site } from "./bring-up.ts";
 import { type Container, containersOf, imageAt } from "./engine.ts";
-import { type Model, resolveModel, type Service } from "./model.ts";
+import { imageName, type Model, resolveModel, type Service } from "./model.ts";
+import { neighbours } from "./neighbours.ts";
 import { serviceRecord } from "./record.ts";
 
 type Found = readonly PreflightFinding[];
 
-export async function preflight(site: Site, target: PlatformState, now: PlatformState, signal: AbortSignal): Promise<PreflightFinding[]> {
+export async function preflight(site: Site, { target, now, since }: { readonly target: PlatformState; readonly now: PlatformState; readonly since: Date | undefined }, signal: AbortSignal): Promise<PreflightFinding[]> {
   const { docker } = site;
   const engine = { id: "engine", title: "the Docker engine answers" };
   try {
     const version = (await docker.docker(["version", "--format", "{{.Server.Version}}"], signal)).trim();
     const images = await imageFindings(site, target, now, signal);
     const containers = await containersOf(docker, site.settings.project, signal);
-    const state = [{ ...engine, outcome: "ok" as const, detail: `version ${version}` }, ...images, ...containerFindings(site, target, containers), healthChecks(target)];
+    const state = [{ ...engine, outcome: "ok" as const, detail: `version ${version}` }, ...images, ...containerFindings(site, target, containers), neighbours(target, now, containers, since), healthChecks(target)];
     return [...state, ...(await fileFindings(site, target, now, signal))];
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === "cancelled") throw error;
@@ -80,21 +81,32 @@ async function fileFindings(site: Site, target: PlatformState, now: PlatformStat
   return [
     { ...base, outcome: "ok", detail: site.settings.files.join(", ") },
     ...(unknown.length > 0 ? [{ id: "services", title: "the services are still defined", outcome: "blocked" as const, detail: `not in the files any more: ${unknown.join(", ")}`, hint: "Bring the services back into the files, or take them out of the rollback's configuration." }] : []),
-    settingsFinding(target, now),
+    ...settingsFindings(target, now),
     ...configurationFindings(target),
     ...(await valueFindings(site, target, now, today, signal)),
     ...(await jobFindings(site, target, today, signal)),
-    nextDeploy(target, today),
+    await nextDeploy(site, target, today, signal),
   ];
 }
 
-function settingsFinding(target: PlatformState, now: PlatformState): PreflightFinding {
-  const base = { id: "settings", title: "the files are as at the checkpoint" };
-  const changed = target.settings.filter(({ kind, name, sha256 }) => !now.settings.some((one) => one.kind === kind && one.name === name && one.sha256 === sha256)).map(({ name }) => name);
-  const added = now.settings.filter(({ kind, name }) => !target.settings.some((one) => one.kind === kind && one.name === name)).map(({ name }) => name);
-  if (changed.length + added.length === 0) return { ...base, outcome: "ok", detail: target.settings.map(({ name }) => name).join(", ") };
-  const detail = [...(changed.length > 0 ? [`changed: ${changed.join(", ")}`] : []), ...(added.length > 0 ? [`new: ${added.join(", ")}`] : [])].join("; ");
-  return { ...base, outcome: "warn", detail, hint: "The services come back as they were recorded; networks, volumes and other services are taken from the files of today." };
+function settingsFindings(target: PlatformState, now: PlatformState): Found {
+  const isMounted = ({ kind }: SettingState): boolean => kind === "mounted";
+  const moved = (which: (setting: SettingState) => boolean): string | undefined => {
+    const [then, today] = [target.settings.filter(which), now.settings.filter(which)];
+    const changed = then.filter(({ kind, name, sha256 }) => !today.some((one) => one.kind === kind && one.name === name && one.sha256 === sha256)).map(({ name }) => name);
+    const added = today.filter(({ kind, name }) => !then.some((one) => one.kind === kind && one.name === name)).map(({ name }) => name);
+    if (changed.length + added.length === 0) return undefined;
+    return [...(changed.length > 0 ? [`changed: ${changed.join(", ")}`] : []), ...(added.length > 0 ? [`new: ${added.join(", ")}`] : [])].join("; ");
+  };
+  const names = (which: (setting: SettingState) => boolean): string => target.settings.filter(which).map(({ name }) => name).join(", ") || "none";
+  const found = (base: Pick<PreflightFinding, "id" | "title">, which: (setting: SettingState) => boolean, hint: string): PreflightFinding => {
+    const detail = moved(which);
+    return detail === undefined ? { ...base, outcome: "ok", detail: names(which) } : { ...base, outcome: "warn", detail, hint };
+  };
+  return [
+    found({ id: "settings", title: "the files are as at the checkpoint" }, (one) => !isMounted(one), "The services come back as they were recorded; networks, volumes and other services are taken from the files of today."),
+    found({ id: "mounted", title: "the files that services mount are as at the checkpoint" }, isMounted, "They are not put back: the former release will find them as they are. Set back what it needs before the rollback."),
+  ];
 }
 
 function configurationFindings(target: PlatformState): Found {
@@ -141,13 +153,22 @@ async function jobFindings({ docker, settings }: Site, target: PlatformState, to
   ];
 }
 
-/** The commonest way to undo a rollback without knowing it. */
-function nextDeploy(target: PlatformState, today: Model): PreflightFinding {
+/** The commonest way to undo a rollback without knowing it: a name of today may stand for other contents than then, as `latest` does. */
+async function nextDeploy({ docker, settings }: Site, target: PlatformState, today: Model, signal: AbortSignal): Promise<PreflightFinding> {
   const base = { id: "next-deploy", title: "the files name the images of the target" };
-  const other = target.workloads.flatMap(({ name, images }) => {
-    const reference = today.services[name]?.["image"];
-    return typeof reference !== "string" || images.some((image) => image.reference === reference) ? [] : [`${name} ${reference}`];
-  });
-  if (other.length === 0) return { ...base, outcome: "ok", detail: target.workloads.map(({ name, images }) => `${name} ${images[0]?.reference ?? ""}`).join(", ") };
-  return { ...base, outcome: "warn", detail: `the files name ${other.join(", ")}`, hint: "Set the files back after the rollback: the next `docker compose up` would bring these back." };
+  const named: string[] = [];
+  const moved: string[] = [];
+  for (const { name, images } of target.workloads) {
+    const service = today.services[name];
+    if (service === undefined) continue;
+    const reference = imageName(settings.project, name, service);
+    const id = (await imageAt(docker, reference, signal))?.id;
+    if (images.some((image) => image.id === id)) continue;
+    if (images.some((image) => image.reference === reference)) moved.push(`${name} ${reference}`);
+    else named.push(`${name} ${reference}`);
+  }
+  if (named.length + moved.length === 0) return { ...base, outcome: "ok", detail: target.workloads.map(({ name, images }) => `${name} ${images[0]?.reference ?? ""}`).join(", ") };
+  const detail = [...(named.length > 0 ? [`the files name ${named.join(", ")}`] : []), ...(moved.length > 0 ? [`another image has the name by now: ${moved.join(", ")}`] : [])].join("; ");
+  const back = moved.length > 0 ? "Set the files back after the rollback, and give the names back with `docker tag`" : "Set the files back after the rollback";
+  return { ...base, outcome: "warn", detail, hint: `${back}: the next \`docker compose up\` would bring these back.` };
 }

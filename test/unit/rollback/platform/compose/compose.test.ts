@@ -95,7 +95,7 @@ const state = (image: string, hash: string, replicas: number): PlatformState => 
   settings: [],
   workloads: [{ kind: "service", name: "app", replicas, revision: null, configSha256: "0".repeat(64), healthChecked: true, images: [{ container: "app", reference: "app", id: image, pinned: null }], resolved: { "x-holdfast": { hashes: [hash] } } }],
 });
-const container = (image: string, configHash: string): Container => ({ id: "1", name: "ehr-app-1", service: "app", image, reference: "app", configHash, running: true, status: "running", exitCode: 0, health: null, environment: [], command: [], labels: {}, replaces: null });
+const container = (image: string, configHash: string): Container => ({ id: "1", name: "ehr-app-1", service: "app", image, reference: "app", configHash, createdAt: new Date(0), startedAt: "", running: true, status: "running", exitCode: 0, health: null, environment: [], command: [], labels: {}, replaces: null });
 const expected = { now: state("new", "n", 2), target: state("old", "o", 1), hashes: new Map([["app", "t"]]), nowHashes: new Map([["app", "u"]]) };
 
 test("only what the plan knew or wants may be replaced", () => {
