@@ -1,9 +1,11 @@
 /** The step that takes migrations back by reviewed SQL, in one transaction with their rows in the ledger. */
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
+import { HoldfastError } from "../../errors.ts";
 import { identifier, openSession } from "../../postgres/session.ts";
 import { migrationsBetween } from "../../rollback/migrations/between.ts";
 import { type DownSql, isApplied, prepareDown, runDown } from "../../rollback/migrations/down.ts";
 import { readDownFile, readMigrations } from "../../rollback/migrations/folder.ts";
+import { type DownScript, sha256OfScript } from "../../rollback/migrations/migration.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { RollbackStep } from "../../rollback/step.ts";
 import { reachDatabase } from "../context.ts";
@@ -42,5 +44,16 @@ export async function readDown(plan: Pick<RollbackPlan, "migrations" | "now" | "
   const files = new Set(plan.migrations.map(({ down }) => down));
   const [only] = files;
   const ofFolder = folder.some((migration) => migration.down?.file === only);
-  return prepareDown(applied, files.size === 1 && typeof only === "string" && !ofFolder ? await readDownFile(only) : folder);
+  const from = files.size === 1 && typeof only === "string" && !ofFolder ? await readDownFile(only) : folder;
+  requireUnchanged(plan.migrations, "sql" in from ? [from] : from.flatMap(({ down }) => down ?? []));
+  return prepareDown(applied, from);
+}
+
+/** A rollback may go on days after it was agreed to. @throws HoldfastError `refused` if a script holds something else by now */
+function requireUnchanged(migrations: RollbackPlan["migrations"], scripts: readonly DownScript[]): void {
+  const changed = scripts.find((script) => migrations.some(({ down, downSha256 }) => down === script.file && downSha256 !== undefined && downSha256 !== sha256OfScript(script)));
+  if (changed === undefined) return;
+  throw new HoldfastError("refused", `${changed.file} was changed since the plan was made, so it is not the down-SQL that was agreed to`, {
+    hints: ["Put back what it held, or abort, and make a new plan with `holdfast rollback plan`."],
+  });
 }

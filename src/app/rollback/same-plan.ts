@@ -11,6 +11,7 @@ const decisive: readonly (readonly [what: string, of: (plan: RollbackPlan) => un
   ["the place", ({ now, confirm }) => [now.state.platform, now.state.address, confirm]],
   ["what runs now", ({ now }) => now.state.workloads.map(({ name, images, replicas }) => [name, replicas, images.map(({ id }) => id)])],
   ["the migration ledger", ({ now }) => now.ledgers.map(({ table, sha256 }) => [table, sha256])],
+  ["the down-SQL", ({ strategy, migrations }) => (strategy === "down-sql" ? migrations.map(({ name, down, downSha256 }) => [name, down, downSha256]) : [])],
   ["the steps", ({ steps }) => steps.map(({ id }) => id)],
 ];
 

@@ -3,7 +3,7 @@ import type { MigrationVerdict } from "../plan/plan.ts";
 import type { AppliedMigration } from "./between.ts";
 import { judgeMigration } from "./compatibility.ts";
 import { migrationOf } from "./down.ts";
-import type { DownScript, Migration } from "./migration.ts";
+import { type DownScript, type Migration, sha256OfScript } from "./migration.ts";
 
 /**
  * One verdict for each of `applied`, in the same order. A migration that the folder does not hold is unknown.
@@ -14,7 +14,11 @@ export async function judgeApplied(applied: readonly AppliedMigration[], folder:
   for (const each of applied) {
     const migration = migrationOf(each, folder);
     const judged = migration === undefined ? ({ verdict: "unknown", why: "it is not among the migrations of the folder" } as const) : await judgeMigration(migration);
-    verdicts.push({ name: migration?.name ?? each.name, verdict: judged.verdict, why: judged.why, down: downFile?.file ?? migration?.down?.file ?? null });
+    verdicts.push({ name: migration?.name ?? each.name, verdict: judged.verdict, why: judged.why, ...downOf(downFile ?? migration?.down ?? null) });
   }
   return verdicts;
+}
+
+function downOf(script: DownScript | null): Pick<MigrationVerdict, "down" | "downSha256"> {
+  return script === null ? { down: null } : { down: script.file, downSha256: sha256OfScript(script) };
 }

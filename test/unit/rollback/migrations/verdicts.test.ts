@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 
 import type { Migration } from "../../../../src/rollback/migrations/migration.ts";
@@ -9,7 +10,7 @@ const applied = (...names: string[]) => names.map((name) => ({ tool: "prisma", t
 
 test("every applied migration gets its verdict and its down script, in order", async () => {
   expect(await judgeApplied(applied("2", "1"), folder)).toEqual([
-    { name: "2", verdict: "incompatible", why: "DROP TABLE u", down: "/m/2/down.sql" },
+    { name: "2", verdict: "incompatible", why: "DROP TABLE u", down: "/m/2/down.sql", downSha256: createHash("sha256").update("CREATE TABLE u ()").digest("hex") },
     { name: "1", verdict: "compatible", why: "creates the table t", down: null },
   ]);
 });
