@@ -8,13 +8,18 @@ type Loss = RollbackPlan["loss"];
 /** Tables that are named; the others are summed up. `rollback plan --json` has them all. */
 const shownTables = 12;
 
-export function lossLines({ data, minutes, tables, changes }: Loss): string[] {
+export function lossLines({ strategy, skipSafetyBackup, preflight, loss: { data, minutes, tables, changes } }: Pick<RollbackPlan, "strategy" | "skipSafetyBackup" | "preflight" | "loss">): string[] {
+  const safe = skipSafetyBackup === null;
+  if (strategy === "down-sql") {
+    const scripts = preflight.find(({ id, outcome }) => id === "down-sql" && outcome === "ok")?.detail;
+    return [`DATA LOST: what the down-SQL drops, deletes or changes, which nobody has counted (${safe ? "it stays in the safety backup" : "NO safety backup is taken: then it is gone"})`, ...(scripts === undefined ? [] : [`  ${scripts}`])];
+  }
   if (!data) return ["DATA LOST: none; the database is not replaced"];
   const all = tables.filter((loss) => isLost(loss, changes));
   const named = new Set(all.toSorted((a, b) => weight(b) - weight(a)).slice(0, shownTables));
   const rest = all.filter((loss) => !named.has(loss));
   return [
-    `DATA LOST: whatever was written in the last ${formatDuration(minutes * 60)} (it stays in the safety backup and in the database that is set aside)`,
+    `DATA LOST: whatever was written in the last ${formatDuration(minutes * 60)} (it stays in ${safe ? "the safety backup and in the database that is set aside" : "the database that is set aside; NO safety backup is taken"})`,
     ...(all.length === 0 ? ["  no table has more or fewer rows than at the snapshot"] : [renderTable(["table", "new rows lost", "changes lost", "deletes undone", "rows now - then", "new rows known by"], all.filter((loss) => named.has(loss)).map(row), [1, 2, 3, 4])]),
     ...(rest.length === 0 ? [] : [`  and ${counted(rest.length, "more table")}, with --json: ${restText(rest)}`]),
     ...changesLines(changes, all),

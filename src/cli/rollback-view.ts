@@ -18,7 +18,7 @@ const strategies: Readonly<Record<Strategy, string>> = {
 
 /** Everything that somebody must know before typing the name. */
 export function renderPlan(plan: RollbackPlan): string {
-  const { checkpoint, loss, stops, rehearsed, preflight } = plan;
+  const { checkpoint, stops, rehearsed, preflight } = plan;
   const told = preflight.filter(({ outcome }) => outcome !== "ok");
   return [
     `ROLLBACK of ${plan.database} to ${plan.to}${plan.now.release === null ? "" : `, from ${plan.now.release}`}`,
@@ -38,7 +38,7 @@ export function renderPlan(plan: RollbackPlan): string {
       ...(plan.skipSafetyBackup === null ? [] : [["NO SAFETY BACKUP", plan.skipSafetyBackup] as const]),
     ]),
     "",
-    ...lossLines(loss),
+    ...lossLines(plan),
     "",
     ...(told.length === 0 ? [`preflight: all ${counted(preflight.length, "check")} passed`] : [`preflight: ${counted(told.length, "finding")} of ${preflight.length}`, renderTable(["check", "result", "detail"], told.map(({ title, outcome, detail, hint }) => [title, outcome.toUpperCase(), readable(hint === undefined ? detail : `${detail}. ${hint}`)]))]),
     "",

@@ -1,5 +1,5 @@
 /** What takes migrations back is what somebody looked at: a plan names the SQL, and nothing else runs in its name. */
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
@@ -25,10 +25,12 @@ const carryOut = (place: DatabasePlace, ...options: string[]) => place.run("roll
 test("a plan brings the file of SQL that it was made with, and not what lies in the folder by then", async () => {
   const place = await planned("--down-file", "reviewed.sql");
   await place.brings({ ...renaming, down: harmful });
+  expect(JSON.parse(await readFile(join(place.folder, "plan.json"), "utf8"))).toMatchObject({ strategy: "down-sql", loss: { data: true } });
   const done = await carryOut(place);
   expect(done.code, done.stderr).toBe(0);
   expect(done.json<RollbackResult>()).toMatchObject({ strategy: "down-sql", outcome: "done" });
   expect(await columns(place)).toEqual({ columns: "id,name", rows: 4 });
+  expect((await place.ok("incident", "report", "latest")).stdout).toContain("- Data: what the down-SQL dropped, deleted or changed");
 });
 
 test.each<readonly [what: string, options: readonly string[], change: (place: DatabasePlace) => Promise<unknown>, given: readonly string[]]>([

@@ -15,10 +15,12 @@ import type { Context } from "../context.ts";
 const countMs = 60_000;
 
 export async function measurePlanLoss({ clock, signal }: Context, server: Server, manifest: Manifest, strategy: Strategy, ledgers: readonly { readonly table: string }[]): Promise<RollbackPlan["loss"]> {
-  if (strategy !== "restore-and-swap") return { data: false, minutes: 0, tables: [] };
+  if (strategy === "images-only") return { data: false, minutes: 0, tables: [] };
+  const minutes = Math.max(0, Math.round((clock.now().getTime() - Date.parse(manifest.snapshotAt)) / 600) / 100);
+  // What a script drops or deletes is for whoever reviewed it to know: nothing here may call it nothing.
+  if (strategy === "down-sql") return { data: true, minutes, tables: [] };
   const session = await openSession(server.target(), { signal });
   try {
-    const minutes = Math.max(0, Math.round((clock.now().getTime() - Date.parse(manifest.snapshotAt)) / 600) / 100);
     return { data: true, minutes, ...(await measureTables(session, manifest, new Set(ledgers.map(({ table }) => table)), countMs)) };
   } finally {
     await session.close();

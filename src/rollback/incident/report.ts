@@ -106,7 +106,8 @@ Write here who was affected, and how: _to be written_
 `;
 }
 
-function lossText({ loss, snapshotAt, backup }: PlanSummary): string {
+function lossText({ strategy, loss, snapshotAt, backup }: PlanSummary): string {
+  if (strategy === "down-sql") return "what the down-SQL dropped, deleted or changed, which nobody has counted";
   return loss.data ? `what was written in the ${formatDuration(loss.minutes * 60)} since the snapshot of ${formatInstant(snapshotAt)} (backup ${backup})` : "nothing is lost";
 }
 

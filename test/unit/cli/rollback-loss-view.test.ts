@@ -7,7 +7,7 @@ import type { RollbackPlan, TableLoss } from "../../../src/rollback/plan/plan.ts
 const until = "2026-11-21T02:12:04.000Z";
 const counted: NonNullable<RollbackPlan["loss"]["changes"]> = { until, unknown: null, unchanged: [] };
 const loss = (table: string, told: Partial<TableLoss> = {}): TableLoss => ({ table: `public.${table}`, inserted: 0, difference: 0, by: "sequence", changed: 0, deleted: 0, changesBy: "counters", ...told });
-const shown = (tables: readonly TableLoss[], changes?: NonNullable<RollbackPlan["loss"]["changes"]>): string => lossLines({ data: true, minutes: 25, tables: [...tables], ...(changes && { changes }) }).join("\n");
+const shown = (tables: readonly TableLoss[], changes?: NonNullable<RollbackPlan["loss"]["changes"]>): string => lossLines({ strategy: "restore-and-swap", skipSafetyBackup: null, preflight: [], loss: { data: true, minutes: 25, tables: [...tables], ...(changes && { changes }) } }).join("\n");
 
 test("added, changed and deleted rows stand side by side, each as exactly as it is known", () => {
   expect(shown([
@@ -45,4 +45,16 @@ test("of many tables those that lose most are named, and the others are summed u
   expect(lines.join("\n")).toMatch(/public\.gone .*comes back/);
   expect(lines.join("\n")).toMatch(/public\.zz +0 +unknown +unknown/);
   expect(lines.join("\n")).toContain("and 290 more tables, with --json: 0 new rows, up to 42 195 changed, up to 0 deleted");
+});
+
+test("down-SQL is never said to lose nothing: its statements are named, and where what they drop is kept", () => {
+  const preflight = [{ id: "down-sql", title: "the down-SQL can be run in one transaction", outcome: "ok", detail: "/m/2/down.sql: ALTER TABLE, DELETE" } as const];
+  const ofSql = (skipSafetyBackup: string | null): string[] => lossLines({ strategy: "down-sql", skipSafetyBackup, preflight, loss: { data: true, minutes: 25, tables: [] } });
+  expect(ofSql(null)).toEqual(["DATA LOST: what the down-SQL drops, deletes or changes, which nobody has counted (it stays in the safety backup)", "  /m/2/down.sql: ALTER TABLE, DELETE"]);
+  expect(ofSql("the disk is full")[0]).toContain("(NO safety backup is taken: then it is gone)");
+});
+
+test("a safety backup that is not taken keeps nothing", () => {
+  const [first] = lossLines({ strategy: "restore-and-swap", skipSafetyBackup: "the disk is full", preflight: [], loss: { data: true, minutes: 25, tables: [] } });
+  expect(first).toBe("DATA LOST: whatever was written in the last 25 min (it stays in the database that is set aside; NO safety backup is taken)");
 });
