@@ -47,12 +47,14 @@ export function renderPlan(plan: RollbackPlan): string {
   ].join("\n");
 }
 
-/** What has to be done with a plan that was only looked at. */
-export function renderPlanNext(plan: RollbackPlan, file: string | undefined): string {
+/**
+ * What has to be done with a plan that was only looked at.
+ * @param how - words that make the very same plan again
+ */
+export function renderPlanNext(plan: RollbackPlan, how: readonly string[]): string {
   const blocked = plan.preflight.some(({ outcome }) => outcome === "blocked");
   if (blocked) return "this plan would be REFUSED: mend what is BLOCKED above, and plan again; nothing was changed";
-  const how = file === undefined ? `--to ${shellWord(plan.to)}` : `--plan ${shellWord(file)}`;
-  return `nothing was changed; go ahead with: holdfast rollback ${how} --confirm ${shellWord(plan.confirm)}`;
+  return `nothing was changed; go ahead with: holdfast rollback ${how.join(" ")} --confirm ${shellWord(plan.confirm)}`;
 }
 
 /** A sum that lacks a part must not look like the whole. */
