@@ -9,7 +9,7 @@ import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, reasonFlag } from "../../src/cli/flags.ts";
 import { renderRollback } from "../../src/cli/rollback-view.ts";
 import { thisHoldfast } from "../../src/cli/itself.ts";
-import { runbookFlags } from "../../src/cli/rollback-flags.ts";
+import { requireReason, runbookFlags } from "../../src/cli/rollback-flags.ts";
 import { runbookQuestions } from "../../src/cli/runbook-questions.ts";
 import { parseInputs, renderRunbookRun } from "../../src/cli/runbook-view.ts";
 
@@ -38,6 +38,7 @@ export default class RollbackAbort extends BaseCommand {
     }
     const which = { database: flags.database, id: args.id };
     const left = flags["leave-as-is"];
+    requireReason("leave-as-is", left);
     const result = left === undefined ? await abortRollback(context, { ...which, reason: flags.reason }) : await leaveRollback(context, { ...which, reason: left });
     this.print(renderRollback(result));
     return result;

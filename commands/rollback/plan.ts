@@ -3,7 +3,7 @@ import * as Flags from "@oclif/core/flags";
 import { planRollback, type RollbackPlan } from "../../src/app/rollback/make-plan.ts";
 import { BaseCommand } from "../../src/cli/base-command.ts";
 import { databaseFlag, fromFlag } from "../../src/cli/flags.ts";
-import { planFlags, planOptions } from "../../src/cli/rollback-flags.ts";
+import { planAgain, planFlags, planOptions } from "../../src/cli/rollback-flags.ts";
 import { writePlanFile } from "../../src/cli/plan-file.ts";
 import { renderPlan, renderPlanNext } from "../../src/cli/rollback-view.ts";
 
@@ -25,7 +25,8 @@ export default class RollbackPlanCommand extends BaseCommand {
     const asked = { database: flags.database, ...planOptions(flags) };
     const plan = await planRollback(context, asked);
     if (flags.out !== undefined) await writePlanFile(flags.out, plan);
-    this.print(`${renderPlan(plan)}\n\n${renderPlanNext(plan, flags.out, asked)}`);
+    const several = context.config.databases.size > 1 ? ["--database", plan.database] : [];
+    this.print(`${renderPlan(plan)}\n\n${renderPlanNext(plan, [...planAgain(flags, plan), ...several])}`);
     if (flags.from !== undefined) this.print("The rollback itself has no --from: it writes plan, journal and safety backup where it reads. Name the copy as the repository, with HOLDFAST_REPOSITORY.");
     return plan;
   }

@@ -16,12 +16,15 @@ export const reasonFlag = Flags.string({ summary: "why, for the timeline", helpV
 
 export const asOfFlag = Flags.string({ summary: "the newest backup not after this instant", helpValue: "TIME", env: "HOLDFAST_AS_OF" });
 
-export const drainFlag = Flags.integer({ summary: "seconds that clients get to finish before the swap ends their connections", default: 10, min: 0, helpValue: "SECONDS", env: "HOLDFAST_DRAIN" });
+/** A day: nobody waits longer, and what was mistyped must not wait for ever. */
+const mostSeconds = 86_400;
+
+export const drainFlag = Flags.integer({ summary: "seconds that clients get to finish before the swap ends their connections", default: 10, min: 0, max: mostSeconds, helpValue: "SECONDS", env: "HOLDFAST_DRAIN" });
 
 /** Confirmations and `--swap` have no environment variable on purpose: they must be meant each time. */
 export const confirmFlag = Flags.string({ summary: "the name of the database to replace, typed out", helpValue: "NAME" });
 
-export const lockWaitFlag = Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" });
+export const lockWaitFlag = Flags.integer({ summary: "seconds to wait for another run to end", default: 0, min: 0, max: mostSeconds, helpValue: "SECONDS", env: "HOLDFAST_LOCK_WAIT" });
 
 export const holdReasonFlag = Flags.string({ summary: "why, for the record and the timeline", helpValue: "TEXT", env: "HOLDFAST_REASON", required: true });
 

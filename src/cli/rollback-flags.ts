@@ -2,6 +2,8 @@
 import * as Flags from "@oclif/core/flags";
 
 import type { PlanOptions } from "../app/rollback/make-plan.ts";
+import { HoldfastError } from "../errors.ts";
+import { shellWord } from "../process/shell-word.ts";
 import { inputFlag } from "./flags.ts";
 
 export const platformFlag = Flags.option({ options: ["compose", "kubernetes", "none"] as const })({ summary: "where the application runs", env: "HOLDFAST_PLATFORM" });
@@ -31,6 +33,20 @@ interface PlanFlags {
   readonly "skip-safety-backup"?: string | undefined;
 }
 
+/** @throws HoldfastError `usage` for an override without its reason */
 export function planOptions(flags: PlanFlags): PlanOptions {
+  for (const name of ["accept-incompatible", "skip-safety-backup"] as const) requireReason(name, flags[name]);
   return { to: flags.to, platform: flags.platform, strategy: flags.strategy, downFile: flags["down-file"], acceptIncompatible: flags["accept-incompatible"], skipSafetyBackup: flags["skip-safety-backup"] };
+}
+
+/** A script whose variable is not set gives an empty text, and must not override anything by it. @throws HoldfastError `usage` */
+export function requireReason(flag: string, reason: string | undefined): void {
+  if (reason?.trim() === "") throw new HoldfastError("usage", `--${flag} is empty, but must say why`, { hints: ["The reason stands in the record and in the timeline; leave the flag out where there is none."] });
+}
+
+/** The words that carry out a plan that was shown: its file, or all flags that made it, without which it would be another one. */
+export function planAgain({ out, ...flags }: PlanFlags & { readonly out?: string | undefined }, plan: { readonly to: string }): string[] {
+  if (out !== undefined) return ["--plan", shellWord(out)];
+  const given = { ...flags, to: flags.to ?? plan.to };
+  return (["to", "platform", "strategy", "down-file", "accept-incompatible", "skip-safety-backup"] as const).flatMap((name) => (given[name] === undefined ? [] : [`--${name}`, shellWord(given[name])]));
 }

@@ -8,7 +8,7 @@ type Loss = RollbackPlan["loss"];
 /** Tables that are named; the others are summed up. `rollback plan --json` has them all. */
 const shownTables = 12;
 
-export function lossLines({ data, minutes, tables, changes, downSql }: Loss, { strategy, skipSafetyBackup }: Pick<RollbackPlan, "strategy" | "skipSafetyBackup"> = { strategy: "restore-and-swap", skipSafetyBackup: null }): string[] {
+export function lossLines({ strategy, skipSafetyBackup, loss: { data, minutes, tables, changes, downSql } }: Pick<RollbackPlan, "strategy" | "skipSafetyBackup" | "loss">): string[] {
   const kept = [...(skipSafetyBackup === null ? ["in the safety backup"] : []), ...(strategy === "restore-and-swap" ? ["in the database that is set aside"] : [])];
   const stays = kept.length === 0 ? "it stays NOWHERE" : `it stays ${kept.join(" and ")}`;
   if (strategy === "down-sql") return downSqlLines(downSql, stays);

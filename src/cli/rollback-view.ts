@@ -1,6 +1,5 @@
 /** A rollback for people: the plan in one screen, how it ended, and what there was. */
 import type { RollbackResult } from "../app/rollback/carry-out.ts";
-import type { PlanOptions } from "../app/rollback/make-plan.ts";
 import type { ShownRollback } from "../app/rollback/show-rollbacks.ts";
 import type { JournalEntry } from "../rollback/journal/journal.ts";
 import { knownSeconds } from "../rollback/plan/downtime.ts";
@@ -26,7 +25,7 @@ const databaseOnly: Readonly<Record<Strategy, string>> = {
 
 /** Everything that somebody must know before typing the name. */
 export function renderPlan(plan: RollbackPlan): string {
-  const { checkpoint, loss, stops, rehearsed, preflight } = plan;
+  const { checkpoint, stops, rehearsed, preflight } = plan;
   const told = preflight.filter(({ outcome }) => outcome !== "ok");
   return [
     `ROLLBACK of ${plan.database} to ${plan.to}${plan.now.release === null ? "" : `, from ${plan.now.release}`}`,
@@ -46,7 +45,7 @@ export function renderPlan(plan: RollbackPlan): string {
       ...(plan.skipSafetyBackup === null ? [] : [["NO SAFETY BACKUP", plan.skipSafetyBackup] as const]),
     ]),
     "",
-    ...lossLines(loss, plan),
+    ...lossLines(plan),
     "",
     ...(told.length === 0 ? [`preflight: all ${counted(preflight.length, "check")} passed`] : [`preflight: ${counted(told.length, "finding")} of ${preflight.length}`, renderTable(["check", "result", "detail"], told.map(({ title, outcome, detail, hint }) => [title, outcome.toUpperCase(), readable(hint === undefined ? detail : `${detail}. ${hint}`)]))]),
     "",
@@ -57,14 +56,11 @@ export function renderPlan(plan: RollbackPlan): string {
 
 /**
  * What has to be done with a plan that was only looked at.
- * @param asked - with the plan; without it, another rollback would be planned than the one that is shown
+ * @param how - words that make the very same plan again
  */
-export function renderPlanNext(plan: RollbackPlan, file: string | undefined, asked: Pick<PlanOptions, "database" | "platform" | "strategy" | "downFile"> = {}): string {
+export function renderPlanNext(plan: RollbackPlan, how: readonly string[]): string {
   const blocked = plan.preflight.some(({ outcome }) => outcome === "blocked");
   if (blocked) return "this plan would be REFUSED: mend what is BLOCKED above, and plan again; nothing was changed";
-  const { strategy, platform, downFile } = asked;
-  const flags = ([["--strategy", strategy], ["--platform", platform], ["--down-file", downFile], ["--accept-incompatible", plan.acceptIncompatible], ["--skip-safety-backup", plan.skipSafetyBackup]] as const).flatMap(([flag, value]) => (value == null ? [] : [flag, shellWord(value)]));
-  const how = file === undefined ? [...(asked.database === undefined ? [] : ["--database", shellWord(asked.database)]), "--to", shellWord(plan.to), ...flags] : ["--plan", shellWord(file)];
   return `nothing was changed; go ahead with: holdfast rollback ${how.join(" ")} --confirm ${shellWord(plan.confirm)}`;
 }
 

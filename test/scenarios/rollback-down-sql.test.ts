@@ -8,7 +8,7 @@ import type { RollbackPlan } from "../../src/app/rollback/make-plan.ts";
 import { columns, databasePlace, type DatabasePlace, renaming, way } from "../harness/database-rollbacks.ts";
 
 const back = "ALTER TABLE patients RENAME COLUMN full_name TO name;";
-const state = async (place: DatabasePlace): Promise<unknown> => ({ ...(await columns(place)), ...(await place.row("SELECT count(*) AS applied FROM _prisma_migrations")) as object });
+const state = async (place: DatabasePlace): Promise<unknown> => ({ ...(await columns(place)), ...(await place.row<object>("SELECT count(*) AS applied FROM _prisma_migrations")) });
 
 test("down-SQL that does not bring the schema back is no success: nothing of it stands, until somebody accepts it", async () => {
   const place = await databasePlace();
@@ -62,7 +62,7 @@ test("the plan and the post-mortem say what the down-SQL takes away, and do not 
   const screen = await place.ok("rollback", "plan", "--strategy", "down-sql", "--skip-safety-backup", "no room");
   expect(screen.stdout).toMatch(/DATA LOST: what the down-SQL takes away, its rows not counted \(it stays NOWHERE\); other rows stay\n {2}DROP TABLE visits\n {2}DROP COLUMN patients\.email\n/);
   // What was shown is what the command at its end does.
-  expect(screen.stdout).toContain(`go ahead with: holdfast rollback --database ehr --to 1.0.0 --strategy down-sql --skip-safety-backup 'no room' --confirm ${place.name}`);
+  expect(screen.stdout).toContain(`go ahead with: holdfast rollback --to 1.0.0 --strategy down-sql --skip-safety-backup 'no room' --confirm ${place.name}`);
   await place.ok(...way(place), "--strategy", "down-sql");
   expect((await place.ok("incident", "report", "latest")).stdout).toContain("- Data: what the down-SQL takes away: DROP TABLE visits; DROP COLUMN patients.email");
 });

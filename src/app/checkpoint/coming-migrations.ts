@@ -3,6 +3,7 @@ import { HoldfastError } from "../../errors.ts";
 import { type ComingMigrations, decideComing, type LastRecord, type LedgerNow } from "../../rollback/migrations/coming.ts";
 import { readMigrations } from "../../rollback/migrations/folder.ts";
 import type { CheckpointEntry, DeployedEntry } from "../../rollback/checkpoint/records.ts";
+import type { RollbackRecord } from "../../rollback/plan/records.ts";
 
 /** How the operator tells them. */
 export type ComingSource =
@@ -30,10 +31,17 @@ async function read(source: ComingSource): Promise<ComingMigrations> {
   }
 }
 
-/** The newest trusted record of the ledgers under the release that runs: a good look after its deploy, or a checkpoint from when it ran. */
-export function lastRecordOf(running: string, checkpoints: readonly CheckpointEntry[], deployed: readonly DeployedEntry[]): LastRecord | null {
+/** The newest trusted record of the ledgers under the release that runs: a good look after its deploy, a rollback that came back to it, or a checkpoint from when it ran. */
+export function lastRecordOf(running: string, checkpoints: readonly CheckpointEntry[], deployed: readonly DeployedEntry[], rollbacks: readonly RollbackRecord[]): LastRecord | null {
   const taken = checkpoints.find(({ checkpoint }) => checkpoint?.running === running)?.checkpoint;
   const seen = deployed.find((entry) => entry.deployed?.verdict === "good" && entry.deployed.release === running)?.deployed;
-  if (seen !== undefined && (taken === undefined || seen.at > taken.takenAt)) return { name: `the deploy of ${running}, verified ${seen.at}`, ledgers: seen.ledgers };
-  return taken === undefined ? null : { name: `checkpoint ${taken.id}`, ledgers: taken.ledgers };
+  const back = rollbacks.find(({ outcome }) => outcome?.outcome === "done" && outcome.to === running);
+  const found = [
+    ...(taken === undefined ? [] : [{ at: taken.takenAt, name: `checkpoint ${taken.id}`, ledgers: taken.ledgers }]),
+    ...(seen === undefined ? [] : [{ at: seen.at, name: `the deploy of ${running}, verified ${seen.at}`, ledgers: seen.ledgers }]),
+    // With images only, the later migrations stay where they are.
+    ...(back?.outcome === undefined ? [] : [{ at: back.outcome.finishedAt, name: back.id, ledgers: (back.begun.plan.strategy === "images-only" ? back.begun.plan.now : back.begun.plan.target).ledgers }]),
+  ];
+  const [newest] = found.toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  return newest === undefined ? null : { name: newest.name, ledgers: newest.ledgers };
 }

@@ -17,6 +17,7 @@ import { checkpointId, checkRelease } from "../../rollback/checkpoint/names.ts";
 import { type CheckpointRecord, listCheckpoints, listDeployed, publishCheckpoint, readCheckpoint } from "../../rollback/checkpoint/records.ts";
 import type { Health } from "../../rollback/health/health.ts";
 import { checkHealth } from "../../rollback/health/probe.ts";
+import { listRollbacks } from "../../rollback/plan/records.ts";
 import { ledgerState } from "../../rollback/migrations/ledgers.ts";
 import type { Platform, PlatformState } from "../../rollback/platform/platform.ts";
 import { filterOf } from "../backup/dump-filter.ts";
@@ -118,15 +119,17 @@ async function look(context: Context, { repository }: Workplace, database: Datab
   requireSomething(runs);
   const settings = requireRollbackSettings(database).health;
   const health = settings === undefined ? null : await checkHealth(settings, { clock, signal });
-  const [checkpoints, deployed] = await Promise.all([listCheckpoints(repository, database.name), listDeployed(repository, database.name)]);
-  const { running, warnings } = whatRuns(options.release, { said: options.running, health, deployed, configured: database.appVersion });
-  const pending = await requireComing(options.coming, state.ledgers, lastRecordOf(running, checkpoints, deployed));
+  const [checkpoints, deployed, rollbacks] = await Promise.all([listCheckpoints(repository, database.name), listDeployed(repository, database.name), listRollbacks(repository, database.name)]);
+  const { running, warnings } = whatRuns(options.release, { said: options.running, health, deployed, rollbacks, configured: database.appVersion });
+  const pending = await requireComing(options.coming, state.ledgers, lastRecordOf(running, checkpoints, deployed, rollbacks));
+  const open = rollbacks.filter(({ begun, outcome }) => begun !== undefined && outcome === undefined).map(({ id }) => id);
   return {
     state, runs, health, running, pending,
     warnings: [
       ...(pending === null ? ["nobody tells which migrations the coming release brings: name them with --migrations, --migration or --no-migrations, so that `checkpoint verify` can look for them"] : []),
       ...warnings,
       ...runs.workloads.flatMap(({ name, replicas }) => (replicas === 0 ? [`nothing runs of ${name}: a rollback to this checkpoint would come back to that`] : [])),
+      ...(open.length > 0 ? [`${open.join(" and ")} has not ended, so what runs may stand half-way between two releases: end it with \`holdfast rollback resume\` or \`holdfast rollback abort\` before the deploy`] : []),
       ...(health === null ? ["no health check is configured, so how the application was is not recorded"] : []),
       ...(health?.healthy === false ? [`the application is not healthy now (${health.detail}): a rollback to this checkpoint would come back to that`] : []),
       ...state.ledgers.flatMap(({ table, failed }) => (failed > 0 ? [`the ledger ${table} has ${failed} migrations that were not finished, or were rolled back`] : [])),

@@ -19,6 +19,7 @@ import { lockDatabase } from "../lock-database.ts";
 import { configuredPlatform, requireRollbackSettings } from "./configured-platform.ts";
 import type { IncidentPen } from "../incident/incident-pen.ts";
 import { rollbackSteps } from "./rollback-steps.ts";
+import { requireSamePlace } from "./same-place.ts";
 
 export interface RollbackResult {
   readonly rollback: string;
@@ -67,6 +68,7 @@ export async function carryOut(context: Context, workplace: Workplace, carried: 
   const platform = configuredPlatform(database, begun.plan.now.state.platform);
   const steps = rollbackSteps({ context, workplace, database, id: begun.id, plan: begun.plan, drainMs: begun.drainMs }, settings, platform);
   const journal = await openJournal({ stateDir: config.stateDir, repository: workplace.repository, database: database.name, id: begun.id, clock, actor, signer, reporter });
+  if (direction === "resume" || direction === "abort") requireSamePlace(begun, platform, database, journal.entries);
   // A run that was killed between its last entry and its outcome has nothing left to do but to say so.
   if (stateOf(journal.entries).ended === undefined) {
     const before = journal.entries.length;

@@ -1,11 +1,13 @@
 /** The step that takes migrations back by reviewed SQL, in one transaction with their rows in the ledger. */
 import { chooseBackup } from "../../catalog/choice.ts";
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
+import { HoldfastError } from "../../errors.ts";
 import { identifier, openSession } from "../../postgres/session.ts";
 import type { SchemaTruth } from "../../postgres/truth/truth.ts";
 import { migrationsBetween } from "../../rollback/migrations/between.ts";
 import { type DownSql, isApplied, prepareDown, runDown } from "../../rollback/migrations/down.ts";
 import { readDownFile, readMigrations } from "../../rollback/migrations/folder.ts";
+import { type DownScript, sha256OfScript } from "../../rollback/migrations/migration.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { RollbackStep } from "../../rollback/step.ts";
 import { reachDatabase } from "../context.ts";
@@ -21,8 +23,6 @@ export function downSqlStep(work: RollbackWork, settings: RollbackSettings): Rol
     isDone: async ({ signal }) => isApplied((await readPresentDatabase(await reachDatabase(context, database), signal)).ledgers, target.ledgers),
     perform: async ({ signal }) => {
       const [down, expected] = [await readDown(plan, settings), await schemaAfterDown(work)];
-      const agreed = new Set(plan.migrations.map(({ downSha256 }) => downSha256));
-      for (const { file, sha256 } of down.scripts) if (!agreed.has(sha256) && !agreed.has(undefined)) context.reporter.emit({ type: "note", level: "warn", message: `${file} is not as it was when the plan was made; it is run as it is now` });
       const server = await reachDatabase(context, database);
       const { schema } = server.connection;
       const session = await openSession(server.target(), { signal });
@@ -33,7 +33,7 @@ export function downSqlStep(work: RollbackWork, settings: RollbackSettings): Rol
       }
       return { migrations: down.migrations.length, statements: down.scripts.reduce((sum, { statements }) => sum + statements.length, 0), sha256: down.scripts.map(({ sha256 }) => sha256).join(" ") };
     },
-    irreversible: "the down-SQL was run; the safety backup holds what it dropped",
+    irreversible: `the down-SQL was run; ${plan.skipSafetyBackup === null ? "the safety backup holds what it dropped" : "no safety backup holds what it dropped"}`,
   };
 }
 
@@ -53,5 +53,16 @@ export async function readDown(plan: Pick<RollbackPlan, "migrations" | "now" | "
   const files = new Set(plan.migrations.map(({ down }) => down));
   const [only] = files;
   const ofFolder = folder.some((migration) => migration.down?.file === only);
-  return prepareDown(applied, files.size === 1 && typeof only === "string" && !ofFolder ? await readDownFile(only) : folder);
+  const from = files.size === 1 && typeof only === "string" && !ofFolder ? await readDownFile(only) : folder;
+  requireUnchanged(plan.migrations, "sql" in from ? [from] : from.flatMap(({ down }) => down ?? []));
+  return prepareDown(applied, from);
+}
+
+/** A rollback may go on days after it was agreed to. @throws HoldfastError `refused` if a script holds something else by now */
+function requireUnchanged(migrations: RollbackPlan["migrations"], scripts: readonly DownScript[]): void {
+  const changed = scripts.find((script) => migrations.some(({ down, downSha256 }) => down === script.file && downSha256 !== undefined && downSha256 !== sha256OfScript(script)));
+  if (changed === undefined) return;
+  throw new HoldfastError("refused", `${changed.file} was changed since the plan was made, so it is not the down-SQL that was agreed to`, {
+    hints: ["Put back what it held, or abort, and make a new plan with `holdfast rollback plan`."],
+  });
 }

@@ -5,7 +5,7 @@ import type { Server } from "../../postgres/server.ts";
 import { openSession, type Session } from "../../postgres/session.ts";
 import { byName, type TableName } from "../../postgres/truth/tables.ts";
 import { readWriteCounters } from "../../postgres/truth/write-counters.ts";
-import type { PreparedScript } from "../../rollback/migrations/down.ts";
+import { type PreparedScript, takenAway } from "../../rollback/migrations/down.ts";
 import { type Changes, changesSince } from "../../rollback/plan/changes.ts";
 import { measureLoss } from "../../rollback/plan/loss.ts";
 import type { RollbackPlan, Strategy, TableLoss } from "../../rollback/plan/plan.ts";
@@ -31,8 +31,7 @@ export async function measurePlanLoss({ clock, signal }: Context, server: Server
 /** Rows that were written since stay where they are, unless the SQL takes them away. What cannot be read may take anything. */
 async function lossBySql(scripts: readonly PreparedScript[] | undefined): Promise<RollbackPlan["loss"]> {
   if (scripts === undefined) return { data: true, minutes: 0, tables: [] };
-  const { takesAway } = await import("../../rollback/migrations/takes-away.ts");
-  const downSql = (await Promise.all(scripts.flatMap(({ statements }) => statements.map(({ sql }) => takesAway(sql))))).flat();
+  const downSql = await takenAway(scripts);
   return { data: downSql.length > 0, minutes: 0, tables: [], downSql };
 }
 

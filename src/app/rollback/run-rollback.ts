@@ -65,9 +65,13 @@ export async function runRollback(context: Context, options: RollbackOptions): P
 
 /** What the operator agreed to says what is to be done; the present says whether that is still so. */
 function asAgreed(options: RollbackOptions, agreed: RollbackPlan): PlanOptions {
-  const [down, ...others] = agreed.strategy === "down-sql" ? new Set(agreed.migrations.map((migration) => migration.down)) : [];
-  // One script for all may be the operator's, which stands in no folder.
-  return { ...options, ...(options.downFile === undefined && typeof down === "string" && others.length === 0 && { downFile: down }), to: agreed.checkpoint.id, strategy: agreed.strategy, acceptIncompatible: agreed.acceptIncompatible ?? undefined, skipSafetyBackup: agreed.skipSafetyBackup ?? undefined };
+  return { ...options, to: agreed.checkpoint.id, strategy: agreed.strategy, downFile: options.downFile ?? downFileOf(agreed), acceptIncompatible: agreed.acceptIncompatible ?? undefined, skipSafetyBackup: agreed.skipSafetyBackup ?? undefined };
+}
+
+/** The one script that was agreed to for all of them; undefined where each migration has its own. */
+function downFileOf({ strategy, migrations }: RollbackPlan): string | undefined {
+  const [file, ...others] = strategy === "down-sql" ? new Set(migrations.map(({ down }) => down)) : [];
+  return others.length > 0 ? undefined : (file ?? undefined);
 }
 
 /** @throws HoldfastError `refused` if something stands against it, or it was not confirmed */

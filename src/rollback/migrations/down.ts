@@ -66,6 +66,12 @@ export async function prepareScript(script: DownScript): Promise<PreparedScript>
   return { file, sha256: sha256OfScript(script), statements: read.statements };
 }
 
+/** What scripts take out of the database, in words: "DROP COLUMN patients.email". */
+export async function takenAway(scripts: readonly PreparedScript[]): Promise<string[]> {
+  const { takesAway } = await import("./takes-away.ts");
+  return (await Promise.all(scripts.flatMap(({ statements }) => statements.map(({ sql }) => takesAway(sql))))).flat();
+}
+
 export interface RunDownOptions {
   /** Ledgers as the plan saw them: what was applied since would be left standing. */
   readonly now: readonly LedgerView[];
@@ -122,8 +128,8 @@ async function requireSchema(session: Session, schema: SchemaTruth | undefined):
   if (differing.length === 0) return;
   throw new HoldfastError("rollback-failed", `after the down-SQL the schema is not the checkpoint's: it differs in ${list(differing)}; nothing of it stands`, {
     hints: [
-      "Mend the script so that it takes back all that the migration did. A column that it adds anew stands last, which counts as well.",
-      "If the older release can live with the difference, abort, and plan again with --strategy down-sql --accept-incompatible REASON; or with --strategy restore-and-swap.",
+      "Abort, mend the script so that it takes back all that the migration did, and plan again. A column that it adds anew stands last, which counts as well.",
+      "If the older release can live with the difference, plan again with --strategy down-sql --accept-incompatible REASON; or with --strategy restore-and-swap.",
     ],
     details: { differing },
   });

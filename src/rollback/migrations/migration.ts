@@ -8,8 +8,10 @@ export interface DownScript {
   readonly sql: string;
 }
 
-/** By which a script is known again. */
-export const sha256OfScript = ({ sql }: DownScript): string => createHash("sha256").update(sql).digest("hex");
+/** In hexadecimal: what was looked at and agreed to is what has to run. */
+export function sha256OfScript({ sql }: DownScript): string {
+  return createHash("sha256").update(sql).digest("hex");
+}
 
 export interface Migration {
   /** For people: the folder (Prisma), or the file without what its tool adds. */

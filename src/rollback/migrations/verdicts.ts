@@ -14,8 +14,11 @@ export async function judgeApplied(applied: readonly AppliedMigration[], folder:
   for (const each of applied) {
     const migration = migrationOf(each, folder);
     const judged = migration === undefined ? ({ verdict: "unknown", why: "it is not among the migrations of the folder" } as const) : await judgeMigration(migration);
-    const down = downFile ?? migration?.down ?? null;
-    verdicts.push({ name: migration?.name ?? each.name, verdict: judged.verdict, why: judged.why, down: down?.file ?? null, ...(down !== null && { downSha256: sha256OfScript(down) }) });
+    verdicts.push({ name: migration?.name ?? each.name, verdict: judged.verdict, why: judged.why, ...downOf(downFile ?? migration?.down ?? null) });
   }
   return verdicts;
+}
+
+function downOf(script: DownScript | null): Pick<MigrationVerdict, "down" | "downSha256"> {
+  return script === null ? { down: null } : { down: script.file, downSha256: sha256OfScript(script) };
 }

@@ -72,7 +72,7 @@ export const migrationShape = z.strictObject({
   why: z.string(),
   /** File with reviewed SQL that takes it back; null without one. */
   down: z.string().nullable(),
-  /** Of that file, as it was looked at. Absent without one, and from plans of earlier versions. */
+  /** SHA-256 (hexadecimal) of what that file held. Absent without one, and from plans of earlier versions. */
   downSha256: z.string().optional(),
 });
 export type MigrationVerdict = z.infer<typeof migrationShape>;

@@ -7,7 +7,7 @@ import type { RollbackPlan, TableLoss } from "../../../src/rollback/plan/plan.ts
 const until = "2026-11-21T02:12:04.000Z";
 const counted: NonNullable<RollbackPlan["loss"]["changes"]> = { until, unknown: null, unchanged: [] };
 const loss = (table: string, told: Partial<TableLoss> = {}): TableLoss => ({ table: `public.${table}`, inserted: 0, difference: 0, by: "sequence", changed: 0, deleted: 0, changesBy: "counters", ...told });
-const shown = (tables: readonly TableLoss[], changes?: NonNullable<RollbackPlan["loss"]["changes"]>): string => lossLines({ data: true, minutes: 25, tables: [...tables], ...(changes && { changes }) }).join("\n");
+const shown = (tables: readonly TableLoss[], changes?: NonNullable<RollbackPlan["loss"]["changes"]>): string => lossLines({ strategy: "restore-and-swap", skipSafetyBackup: null, loss: { data: true, minutes: 25, tables: [...tables], ...(changes && { changes }) } }).join("\n");
 
 test("added, changed and deleted rows stand side by side, each as exactly as it is known", () => {
   expect(shown([
@@ -49,7 +49,7 @@ test("of many tables those that lose most are named, and the others are summed u
 
 test("where it stays is said as it is", () => {
   const loss = { data: true, minutes: 25, tables: [] };
-  expect(lossLines(loss, { strategy: "restore-and-swap", skipSafetyBackup: "no room" })[0]).toBe("DATA LOST: whatever was written in the last 25 min (it stays in the database that is set aside)");
-  expect(lossLines(loss, { strategy: "down-sql", skipSafetyBackup: null })).toEqual(["DATA LOST: whatever the down-SQL takes away, which could not be read (it stays in the safety backup)"]);
-  expect(lossLines({ ...loss, data: false, downSql: [] }, { strategy: "down-sql", skipSafetyBackup: null })).toEqual(["DATA LOST: none that the down-SQL tells; the database is not replaced"]);
+  expect(lossLines({ strategy: "restore-and-swap", skipSafetyBackup: "no room", loss })[0]).toBe("DATA LOST: whatever was written in the last 25 min (it stays in the database that is set aside)");
+  expect(lossLines({ strategy: "down-sql", skipSafetyBackup: null, loss })).toEqual(["DATA LOST: whatever the down-SQL takes away, which could not be read (it stays in the safety backup)"]);
+  expect(lossLines({ strategy: "down-sql", skipSafetyBackup: null, loss: { ...loss, data: false, downSql: [] } })).toEqual(["DATA LOST: none that the down-SQL tells; the database is not replaced"]);
 });

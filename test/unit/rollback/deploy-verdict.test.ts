@@ -5,7 +5,9 @@ import { type AfterDeploy, judgeDeploy } from "../../../src/app/checkpoint/deplo
 import { lastRecordOf } from "../../../src/app/checkpoint/coming-migrations.ts";
 import { whatRuns } from "../../../src/app/checkpoint/what-runs.ts";
 import type { Checkpoint } from "../../../src/rollback/checkpoint/checkpoint.ts";
+import type { RollbackOutcome } from "../../../src/rollback/plan/outcome.ts";
 import { checkpointOf, deployedOf, ledgerOf, stateOf } from "./checkpoint-fixture.ts";
+import { begunOf } from "./rollback-fixture.ts";
 
 const at = "2026-11-20T02:00:00.000Z";
 const checkpoint = checkpointOf("1.4.2", "1.4.1", at);
@@ -61,7 +63,7 @@ test("of a tool that keeps its heads only, the last one is enough", () => {
 
 describe("what runs", () => {
   const good = deployedOf(checkpoint, "2026-11-20T02:10:00Z");
-  const hear = (changes: Partial<Parameters<typeof whatRuns>[1]>) => whatRuns("1.4.3", { said: undefined, health: null, deployed: [], configured: undefined, ...changes });
+  const hear = (changes: Partial<Parameters<typeof whatRuns>[1]>) => whatRuns("1.4.3", { said: undefined, health: null, deployed: [], rollbacks: [], configured: undefined, ...changes });
   const entry = (deployed: typeof good) => ({ checkpoint: checkpoint.id, name: "x", deployed });
 
   test("the operator, the application, the last good deploy, the configuration: in this order", () => {
@@ -72,14 +74,25 @@ describe("what runs", () => {
     expect(hear({ configured: "d" }).running).toBe("d");
   });
 
+  test("a rollback that was done since brings back what ran before; one that was aborted changes nothing, and after any other nobody knows", () => {
+    const begun = begunOf("2026-11-20T03:00:00Z", "s");
+    const ended = (outcome: RollbackOutcome["outcome"], finishedAt: string) => ({ id: begun.id, begun, planSha256: "", outcome: { outcome, to: begun.plan.to, finishedAt } as RollbackOutcome });
+    const deployed = [entry(good)];
+    expect(hear({ deployed, rollbacks: [ended("done", "2026-11-20T03:10:00Z")] }).running).toBe("1.4.1");
+    expect(hear({ deployed, rollbacks: [ended("done", "2026-11-20T02:00:00Z")] }).running).toBe("1.4.2");
+    expect(hear({ deployed, rollbacks: [ended("aborted", "2026-11-20T03:10:00Z")] }).running).toBe("1.4.2");
+    expect(() => hear({ deployed, rollbacks: [ended("left", "2026-11-20T03:10:00Z")] })).toThrow(/no deploy was verified since the last rollback/);
+    expect(() => hear({ deployed, rollbacks: [{ id: begun.id, begun, planSha256: "", outcome: undefined }] })).toThrow(/nobody tells which release runs/);
+  });
+
   test("a version that is no name of a release is not taken for one", () => {
     expect(() => hear({ health: health("1.4.1 (build 7)").health })).toThrow(/is not the name of a release/);
   });
 
   test("the ledger is compared with the newest record of the release that runs", () => {
     const entries = [{ id: checkpoint.id, database: "ehr", checkpoint, sha256: "", signer: "" }];
-    expect(lastRecordOf("1.4.1", entries, [entry(good)])?.ledgers).toEqual(checkpoint.ledgers);
-    expect(lastRecordOf("1.4.2", entries, [entry(good)])?.ledgers).toEqual(good.ledgers);
-    expect(lastRecordOf("1.4.2", entries, [entry({ ...good, verdict: "bad" })])).toBeNull();
+    expect(lastRecordOf("1.4.1", entries, [entry(good)], [])?.ledgers).toEqual(checkpoint.ledgers);
+    expect(lastRecordOf("1.4.2", entries, [entry(good)], [])?.ledgers).toEqual(good.ledgers);
+    expect(lastRecordOf("1.4.2", entries, [entry({ ...good, verdict: "bad" })], [])).toBeNull();
   });
 });
