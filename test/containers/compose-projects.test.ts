@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 
 import type { ComposeSettings } from "../../src/config/rollback-settings.ts";
@@ -66,4 +66,30 @@ test("a service that is built and has no name for its image is recorded, and the
     detail: `another image has the name by now: app ${project}-app, mailer ${project}-mailer`,
     hint: "Set the files back after the rollback, and give the names back with `docker tag`: the next `docker compose up` would bring these back.",
   });
+}, 120_000);
+
+test("a job that nobody waits for is not run again, and what was stopped is not started without a word", async () => {
+  const here = await composeProject(`x-app: &app\n  image: holdfast-test/app:1.4.1${sleeping.replaceAll("\n    ", "\n  ")}\nservices:\n  app: { <<: *app }\n  reseed: { <<: *app, entrypoint: ["true"] }\n  mailer: { <<: *app, restart: unless-stopped }\n`, ["app", "reseed", "mailer"]);
+  await here.compose("up", "--detach");
+  await here.compose("stop", "mailer");
+  await docker("wait", `${here.settings.project}-reseed-1`);
+  const platform = composePlatform(here.settings);
+  const target = asRead(await platform.capture(never));
+  const findings = await platform.preflight(target, target, never);
+  expect(finding(findings, "jobs")).toMatchObject({ outcome: "blocked", detail: "one-shot jobs among the services that are rolled back: reseed" });
+  expect(finding(findings, "stopped")).toMatchObject({ outcome: "warn", detail: "stopped at the checkpoint, and started by the rollback: mailer" });
+}, 120_000);
+
+test("files that are read from another folder than they were deployed from are told of", async () => {
+  const here = await composeProject(`services:\n  app:\n    image: holdfast-test/app:1.4.1${sleeping}\n    volumes: [./uploads:/uploads]\n`, ["app"]);
+  await here.compose("--project-directory", dirname(here.folder), "--file", here.settings.files[0]!, "up", "--detach");
+  const platform = composePlatform(here.settings);
+  const state = asRead(await platform.capture(never));
+  expect(finding(await platform.preflight(state, state, never), "directory")).toMatchObject({
+    outcome: "warn",
+    detail: `${here.settings.project}-app-1 was made in ${dirname(here.folder)}, but relative paths in the files are read from ${here.folder}, the folder of the first file`,
+  });
+  await here.compose("up", "--detach");
+  const again = asRead(await platform.capture(never));
+  expect(finding(await platform.preflight(again, again, never), "directory")).toBeUndefined();
 }, 120_000);

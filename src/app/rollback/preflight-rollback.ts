@@ -8,6 +8,7 @@ import { listRollbacks } from "../../rollback/plan/records.ts";
 import type { Platform } from "../../rollback/platform/platform.ts";
 import type { Context, Workplace } from "../context.ts";
 import { restoreBackup } from "../restore/restore-backup.ts";
+import { databaseServiceFinding } from "./database-service.ts";
 import { besideName } from "./database-steps.ts";
 import { readDown } from "./down-sql-step.ts";
 import type { Present } from "./present.ts";
@@ -16,6 +17,8 @@ import { withinStep } from "./step-reporter.ts";
 export interface PreflightPlace {
   readonly workplace: Workplace;
   readonly database: string;
+  /** Of the live database. */
+  readonly url: string;
   /** Name of the live database on its server. */
   readonly live: string;
   readonly platform: Platform;
@@ -35,6 +38,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
     { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
     await otherRollbacks(place),
     placeFinding(place),
+    databaseServiceFinding(checkpoint.state, place),
     ...(await backupFindings(context, place)),
     ...(await downFindings(place)),
     ...(await platform.preflight(checkpoint.state, present.state, context.signal, new Date(checkpoint.takenAt))),
