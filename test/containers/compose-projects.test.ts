@@ -10,7 +10,7 @@ import type { ComposeSettings } from "../../src/config/rollback-settings.ts";
 import { composePlatform } from "../../src/rollback/platform/compose/compose-platform.ts";
 import { removeProject, sweepApps } from "../harness/compose-app.ts";
 import { docker } from "../harness/containers.ts";
-import { asRead, finding, never } from "./compose-scene.ts";
+import { asRead, caught, finding, never } from "./compose-scene.ts";
 
 beforeAll(sweepApps);
 
@@ -92,4 +92,19 @@ test("files that are read from another folder than they were deployed from are t
   await here.compose("up", "--detach");
   const again = asRead(await platform.capture(never));
   expect(finding(await platform.preflight(again, again, never), "directory")).toBeUndefined();
+}, 120_000);
+
+test("what the coming release took out of the files is asked for by its name, and the engine is not blamed", async () => {
+  const service = `services:\n  app:\n    image: holdfast-test/app:1.4.1${sleeping}\n`;
+  const here = await composeProject(`${service}    networks: [edge]\nnetworks: { edge: {} }\n`, ["app"]);
+  await here.compose("up", "--detach");
+  const platform = composePlatform(here.settings);
+  const target = asRead(await platform.capture(never));
+  await here.write("compose.yaml", service);
+  await here.compose("up", "--detach");
+  const findings = await platform.preflight(target, asRead(await platform.capture(never)), never);
+  expect(findings.filter(({ outcome }) => outcome === "blocked")).toMatchObject([{ id: "definitions", detail: expect.stringContaining('service "app" refers to undefined network edge') as string }]);
+
+  await here.write("compose.yaml", service.replace("  app:", "  web:"));
+  expect(await caught(platform.capture(never))).toMatchObject({ code: "configuration", hints: [expect.anything(), expect.stringContaining("bring the former files back")] as string[] });
 }, 120_000);

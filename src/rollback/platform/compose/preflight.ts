@@ -89,7 +89,7 @@ async function fileFindings(site: Site, target: PlatformState, now: PlatformStat
   const unknown = target.workloads.filter(({ name }) => !(name in today.services)).map(({ name }) => name);
   return [
     { ...base, outcome: "ok", detail: site.settings.files.join(", ") },
-    ...(unknown.length > 0 ? [{ id: "services", title: "the services are still defined", outcome: "blocked" as const, detail: `not in the files any more: ${unknown.join(", ")}`, hint: "Bring the services back into the files, or take them out of the rollback's configuration." }] : []),
+    ...(unknown.length > 0 ? [{ id: "services", title: "the services are still defined", outcome: "blocked" as const, detail: `not in the files any more: ${unknown.join(", ")}`, hint: "Bring the services back into the files." }] : []),
     ...settingsFindings(target, now),
     ...configurationFindings(target),
     ...stoppedFindings(target),
@@ -127,7 +127,14 @@ function configurationFindings(target: PlatformState): Found {
 
 async function valueFindings(site: Site, target: PlatformState, now: PlatformState, today: Model, signal: AbortSignal): Promise<Found> {
   const base = { id: "secrets", title: "the values that are known by their hash are still there" };
-  const { missing, rotated, hashes, containers } = await planned(site, target, signal, today);
+  let wanted: Awaited<ReturnType<typeof planned>>;
+  try {
+    wanted = await planned(site, target, signal, today);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== "configuration") throw error;
+    return [{ id: "definitions", title: "what the recorded services name is still defined", outcome: "blocked", detail: error.message, hint: "Bring back into the files what it names: a network, a volume, a configuration or a secret that was taken out since the checkpoint." }];
+  }
+  const { missing, rotated, hashes, containers } = wanted;
   const { hashes: nowHashes } = await planned(site, now, signal, today);
   const changed = missing.length > 0 ? [] : changesBy(containers, { now, nowHashes, target, hashes }, false);
   return [
