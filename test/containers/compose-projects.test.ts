@@ -3,14 +3,14 @@ import { execa } from "execa";
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 
 import type { ComposeSettings } from "../../src/config/rollback-settings.ts";
 import { composePlatform } from "../../src/rollback/platform/compose/compose-platform.ts";
 import { removeProject, sweepApps } from "../harness/compose-app.ts";
 import { docker } from "../harness/containers.ts";
-import { asRead, finding, never } from "./compose-scene.ts";
+import { asRead, caught, finding, never } from "./compose-scene.ts";
 
 beforeAll(sweepApps);
 
@@ -66,4 +66,45 @@ test("a service that is built and has no name for its image is recorded, and the
     detail: `another image has the name by now: app ${project}-app, mailer ${project}-mailer`,
     hint: "Set the files back after the rollback, and give the names back with `docker tag`: the next `docker compose up` would bring these back.",
   });
+}, 120_000);
+
+test("a job that nobody waits for is not run again, and what was stopped is not started without a word", async () => {
+  const here = await composeProject(`x-app: &app\n  image: holdfast-test/app:1.4.1${sleeping.replaceAll("\n    ", "\n  ")}\nservices:\n  app: { <<: *app }\n  reseed: { <<: *app, entrypoint: ["true"] }\n  mailer: { <<: *app, restart: unless-stopped }\n`, ["app", "reseed", "mailer"]);
+  await here.compose("up", "--detach");
+  await here.compose("stop", "mailer");
+  await docker("wait", `${here.settings.project}-reseed-1`);
+  const platform = composePlatform(here.settings);
+  const target = asRead(await platform.capture(never));
+  const findings = await platform.preflight(target, target, never);
+  expect(finding(findings, "jobs")).toMatchObject({ outcome: "blocked", detail: "one-shot jobs among the services that are rolled back: reseed" });
+  expect(finding(findings, "stopped")).toMatchObject({ outcome: "warn", detail: "stopped at the checkpoint, and started by the rollback: mailer" });
+}, 120_000);
+
+test("files that are read from another folder than they were deployed from are told of", async () => {
+  const here = await composeProject(`services:\n  app:\n    image: holdfast-test/app:1.4.1${sleeping}\n    volumes: [./uploads:/uploads]\n`, ["app"]);
+  await here.compose("--project-directory", dirname(here.folder), "--file", here.settings.files[0]!, "up", "--detach");
+  const platform = composePlatform(here.settings);
+  const state = asRead(await platform.capture(never));
+  expect(finding(await platform.preflight(state, state, never), "directory")).toMatchObject({
+    outcome: "warn",
+    detail: `${here.settings.project}-app-1 was made in ${dirname(here.folder)}, but relative paths in the files are read from ${here.folder}, the folder of the first file`,
+  });
+  await here.compose("up", "--detach");
+  const again = asRead(await platform.capture(never));
+  expect(finding(await platform.preflight(again, again, never), "directory")).toBeUndefined();
+}, 120_000);
+
+test("what the coming release took out of the files is asked for by its name, and the engine is not blamed", async () => {
+  const service = `services:\n  app:\n    image: holdfast-test/app:1.4.1${sleeping}\n`;
+  const here = await composeProject(`${service}    networks: [edge]\nnetworks: { edge: {} }\n`, ["app"]);
+  await here.compose("up", "--detach");
+  const platform = composePlatform(here.settings);
+  const target = asRead(await platform.capture(never));
+  await here.write("compose.yaml", service);
+  await here.compose("up", "--detach");
+  const findings = await platform.preflight(target, asRead(await platform.capture(never)), never);
+  expect(findings.filter(({ outcome }) => outcome === "blocked")).toMatchObject([{ id: "definitions", detail: expect.stringContaining('service "app" refers to undefined network edge') as string }]);
+
+  await here.write("compose.yaml", service.replace("  app:", "  web:"));
+  expect(await caught(platform.capture(never))).toMatchObject({ code: "configuration", hints: [expect.anything(), expect.stringContaining("bring the former files back")] as string[] });
 }, 120_000);

@@ -26,6 +26,7 @@ import { type Context, databaseNamed, reachDatabase, requireSigner, type Workpla
 import { lockDatabase } from "../lock-database.ts";
 import { inWorkplace } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
+import { databaseServiceHint, databaseServices } from "../rollback/database-service.ts";
 import { manifestSha256 } from "./bound-backup.ts";
 import { type ComingSource, lastRecordOf, requireComing } from "./coming-migrations.ts";
 import { type DatabaseState, readDatabaseState } from "../database-state.ts";
@@ -117,6 +118,8 @@ async function look(context: Context, { repository }: Workplace, database: Datab
   const state = await readDatabaseState(server, signal);
   const runs = await platform.capture(signal);
   requireSomething(runs);
+  requireDatabaseApart(runs, database);
+  const doubts = await doubtsAbout(platform, runs, signal);
   const settings = requireRollbackSettings(database).health;
   const health = settings === undefined ? null : await checkHealth(settings, { clock, signal });
   const [checkpoints, deployed, rollbacks] = await Promise.all([listCheckpoints(repository, database.name), listDeployed(repository, database.name), listRollbacks(repository, database.name)]);
@@ -130,6 +133,7 @@ async function look(context: Context, { repository }: Workplace, database: Datab
       ...warnings,
       ...runs.workloads.flatMap(({ name, replicas }) => (replicas === 0 ? [`nothing runs of ${name}: a rollback to this checkpoint would come back to that`] : [])),
       ...(open.length > 0 ? [`${open.join(" and ")} has not ended, so what runs may stand half-way between two releases: end it with \`holdfast rollback resume\` or \`holdfast rollback abort\` before the deploy`] : []),
+      ...doubts,
       ...(health === null ? ["no health check is configured, so how the application was is not recorded"] : []),
       ...(health?.healthy === false ? [`the application is not healthy now (${health.detail}): a rollback to this checkpoint would come back to that`] : []),
       ...state.ledgers.flatMap(({ table, failed }) => (failed > 0 ? [`the ledger ${table} has ${failed} migrations that were not finished, or were rolled back`] : [])),
@@ -145,6 +149,22 @@ function requireSomething({ address, workloads }: PlatformState): void {
   throw new HoldfastError("configuration", `nothing runs of ${workloads.map(({ name }) => name).join(", ")} (${place}), so there is nothing to go back to`, {
     hints: ["Look whether the rollback's configuration names the place where the application runs.", "If it is stopped on purpose, take the checkpoint while it runs: a checkpoint records what runs."],
   });
+}
+
+/** What of a rollback's preflight is about what is recorded, rather than about the moment of the rollback. */
+const ofTheRecord: ReadonlySet<string> = new Set(["stopped", "directory"]);
+
+/** What a rollback to this would be told, while it can still be mended. Of a cluster, `doctor` asks. */
+async function doubtsAbout(platform: Platform, runs: PlatformState, signal: AbortSignal): Promise<string[]> {
+  if (platform.kind !== "compose") return [];
+  const found = await platform.preflight(runs, runs, signal);
+  return found.flatMap(({ id, outcome, detail }) => (outcome === "blocked" ? [`as things are now, a rollback to this checkpoint would be refused: ${detail}`] : ofTheRecord.has(id) ? [detail] : []));
+}
+
+/** Said before the deploy, since after it only a checkpoint of other services would help. */
+function requireDatabaseApart(runs: PlatformState, database: DatabaseConfig): void {
+  const names = databaseServices(runs, database);
+  if (names.length > 0) throw new HoldfastError("configuration", `the database is reached through a service of the release: ${names.join(", ")}`, { hints: [databaseServiceHint] });
 }
 
 interface Binding extends Surroundings {

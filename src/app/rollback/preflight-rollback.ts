@@ -10,6 +10,7 @@ import type { Platform } from "../../rollback/platform/platform.ts";
 import type { Context, Workplace } from "../context.ts";
 import { restoreBackup } from "../restore/restore-backup.ts";
 import { checkSwap } from "../restore/restore-target.ts";
+import { databaseServiceFinding } from "./database-service.ts";
 import { besideName } from "./database-steps.ts";
 import { readDown } from "./down-sql-step.ts";
 import type { Present } from "./present.ts";
@@ -19,6 +20,7 @@ export interface PreflightPlace {
   readonly workplace: Workplace;
   readonly database: string;
   /** Of the live database. */
+  readonly url: string;
   readonly server: Server;
   readonly platform: Platform;
   readonly settings: RollbackSettings;
@@ -37,6 +39,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
     { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger that holdfast knows" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
     await otherRollbacks(place),
     placeFinding(place),
+    databaseServiceFinding(checkpoint.state, place),
     ...(await backupFindings(context, place)),
     ...(await swapFindings(context, place)),
     ...(await downFindings(place)),

@@ -63,6 +63,16 @@ describe("it is refused, and nothing is published,", () => {
     expect((await there.checkpoint({ running: "1.4.2" })).checkpoint.running).toBe("1.4.2");
   });
 
+  test("when the database is reached through a service of the release", async () => {
+    const there = await deployment();
+    const { state } = there.platform;
+    const published = new URL(there.database.url).port || "5432";
+    const [app, worker] = state.workloads;
+    there.platform.state = { ...state, workloads: [{ ...app!, name: "localhost", resolved: { ports: [{ target: 5432, published }] } }, worker!] };
+    await expect(there.checkpoint()).rejects.toMatchObject({ code: "configuration", message: "the database is reached through a service of the release: localhost" });
+    expect(await backups(there)).toEqual([]);
+  });
+
   test("when nothing runs, as where another project is named; a service of which nothing runs is told of", async () => {
     const there = await deployment();
     const { state } = there.platform;

@@ -29,7 +29,7 @@ export async function capture({ docker, settings, address, hash }: Capturing, si
   for (const name of settings.services) {
     const service = model.services[name];
     if (service === undefined) {
-      throw new HoldfastError("configuration", `the files of project ${settings.project} define no service ${name}, but ${Object.keys(model.services).join(", ")}`, { hints: ["Correct the services of the rollback's configuration, or name the profile of the service under profiles."] });
+      throw new HoldfastError("configuration", `the files of project ${settings.project} define no service ${name}, but ${Object.keys(model.services).join(", ")}`, { hints: ["Correct the services of the rollback's configuration, or name the profile of the service under profiles.", "If the release that runs renamed or removed it, bring the former files back for the rollback: with other services configured, a checkpoint is of another place."] });
     }
     const own = containers.filter((one) => one.service === name && one.replaces === null);
     workloads.push(own.length === 0 ? await absent(docker, settings.project, { name, service }, hash, signal) : await present(docker, { name, service, own, model, services: settings.services, fromFiles: fromFiles.get(name) }, hash, signal));

@@ -25,6 +25,8 @@ export interface Docker {
   compose(args: readonly string[], run: RunCompose): Promise<string>;
   /** The environment files that are named to Compose. */
   readonly envFiles: readonly string[];
+  /** The project's directory, as it is named to Compose. */
+  readonly folder: string;
 }
 
 /** Compose's own default, which it would read without being told: named, so that it is shown and recorded. */
@@ -68,6 +70,7 @@ export function dockerFor(settings: ComposeSettings): Docker {
   };
   return {
     envFiles,
+    folder,
     docker: (args, signal, failure) => run(args, { signal, failure, what: `docker ${args.slice(0, 2).join(" ")}` }),
     compose: async (args, { model, signal, env, failure }) => {
       await (version ??= requireV2(signal).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 /** Everything about a Compose project that could keep a rollback from succeeding, looked at before anything is touched. */
 import { HoldfastError, messageOf } from "../../../errors.ts";
 import type { PreflightFinding } from "../../finding.ts";
-import type { PlatformState, SettingState } from "../platform.ts";
+import type { PlatformState, SettingState, WorkloadState } from "../platform.ts";
 import { changesBy, formerValueHint, planned, type Site } from "./bring-up.ts";
 import { type Container, containersOf, imageAt } from "./engine.ts";
 import { imageName, type Model, resolveModel, type Service } from "./model.ts";
@@ -17,7 +17,7 @@ export async function preflight(site: Site, { target, now, since }: { readonly t
     const version = (await docker.docker(["version", "--format", "{{.Server.Version}}"], signal)).trim();
     const images = await imageFindings(site, target, now, signal);
     const containers = await containersOf(docker, site.settings.project, signal);
-    const state = [{ ...engine, outcome: "ok" as const, detail: `version ${version}` }, ...images, ...containerFindings(site, target, containers), neighbours(target, now, containers, since), healthChecks(target)];
+    const state = [{ ...engine, outcome: "ok" as const, detail: `version ${version}` }, ...images, ...containerFindings(site, target, containers), ...directoryFindings(site, target, containers), neighbours(target, now, containers, since), healthChecks(target)];
     return [...state, ...(await fileFindings(site, target, now, signal))];
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === "cancelled") throw error;
@@ -61,6 +61,15 @@ function containerFindings({ settings }: Site, target: PlatformState, containers
   ];
 }
 
+/** From another folder, a relative path in the files leads elsewhere, and Docker makes an empty folder where there is none. */
+function directoryFindings({ docker }: Site, target: PlatformState, containers: readonly Container[]): Found {
+  const own = containers.filter(({ service }) => target.workloads.some(({ name }) => name === service));
+  const elsewhere = own.filter(({ labels }) => ![undefined, docker.folder].includes(labels["com.docker.compose.project.working_dir"]));
+  const [first] = elsewhere;
+  if (first === undefined) return [];
+  return [{ id: "directory", title: "the containers were made from the project's folder", outcome: "warn", detail: `${elsewhere.map(({ name }) => name).join(", ")} ${elsewhere.length === 1 ? "was" : "were"} made in ${first.labels["com.docker.compose.project.working_dir"] ?? ""}, but relative paths in the files are read from ${docker.folder}, the folder of the first file`, hint: "Where a service mounts a relative path, name the files by the folder in which they are deployed: otherwise it would come back with another folder, perhaps an empty one." }];
+}
+
 function healthChecks(target: PlatformState): PreflightFinding {
   const base = { id: "health-check", title: "every service has a health check" };
   const without = target.workloads.filter(({ healthChecked }) => !healthChecked).map(({ name }) => name);
@@ -80,9 +89,10 @@ async function fileFindings(site: Site, target: PlatformState, now: PlatformStat
   const unknown = target.workloads.filter(({ name }) => !(name in today.services)).map(({ name }) => name);
   return [
     { ...base, outcome: "ok", detail: site.settings.files.join(", ") },
-    ...(unknown.length > 0 ? [{ id: "services", title: "the services are still defined", outcome: "blocked" as const, detail: `not in the files any more: ${unknown.join(", ")}`, hint: "Bring the services back into the files, or take them out of the rollback's configuration." }] : []),
+    ...(unknown.length > 0 ? [{ id: "services", title: "the services are still defined", outcome: "blocked" as const, detail: `not in the files any more: ${unknown.join(", ")}`, hint: "Bring the services back into the files." }] : []),
     ...settingsFindings(target, now),
     ...configurationFindings(target),
+    ...stoppedFindings(target),
     ...(await valueFindings(site, target, now, today, signal)),
     ...(await jobFindings(site, target, today, signal)),
     await nextDeploy(site, target, today, signal),
@@ -117,7 +127,14 @@ function configurationFindings(target: PlatformState): Found {
 
 async function valueFindings(site: Site, target: PlatformState, now: PlatformState, today: Model, signal: AbortSignal): Promise<Found> {
   const base = { id: "secrets", title: "the values that are known by their hash are still there" };
-  const { missing, rotated, hashes, containers } = await planned(site, target, signal, today);
+  let wanted: Awaited<ReturnType<typeof planned>>;
+  try {
+    wanted = await planned(site, target, signal, today);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== "configuration") throw error;
+    return [{ id: "definitions", title: "what the recorded services name is still defined", outcome: "blocked", detail: error.message, hint: "Bring back into the files what it names: a network, a volume, a configuration or a secret that was taken out since the checkpoint." }];
+  }
+  const { missing, rotated, hashes, containers } = wanted;
   const { hashes: nowHashes } = await planned(site, now, signal, today);
   const changed = missing.length > 0 ? [] : changesBy(containers, { now, nowHashes, target, hashes }, false);
   return [
@@ -138,11 +155,23 @@ function waitsFor(service: Service | undefined): string[] {
   return Object.entries(dependencies as Record<string, { condition?: string } | null>).flatMap(([name, how]) => (how?.condition === completed ? [name] : []));
 }
 
+const stoodStill = ({ workloads }: PlatformState): WorkloadState[] => workloads.filter(({ replicas, resolved }) => replicas > 0 && serviceRecord(resolved).running.length === 0);
+
+/** Nobody waits for it in the files, and it had ended all the same, and was to stay so: a migration that is run by its profile. */
+const ended = (target: PlatformState): string[] => stoodStill(target).filter(({ resolved }) => [undefined, null, "no"].includes(resolved["restart"] as string | null | undefined)).map(({ name }) => name);
+
+/** Compose starts whatever it makes. */
+function stoppedFindings(target: PlatformState): Found {
+  const names = stoodStill(target).map(({ name }) => name).filter((name) => !ended(target).includes(name));
+  if (names.length === 0) return [];
+  return [{ id: "stopped", title: "what starts ran at the checkpoint", outcome: "warn", detail: `stopped at the checkpoint, and started by the rollback: ${names.join(", ")}`, hint: "Stop them again after the rollback, or take them out of the services of the rollback's configuration and take a new checkpoint." }];
+}
+
 async function jobFindings({ docker, settings }: Site, target: PlatformState, today: Model, signal: AbortSignal): Promise<Found> {
   const base = { id: "jobs", title: "no one-shot job runs again" };
   const names = target.workloads.map(({ name }) => name);
   const jobs = new Set(Object.values(today.services).flatMap(waitsFor));
-  const own = names.filter((name) => jobs.has(name));
+  const own = names.filter((name) => jobs.has(name) || ended(target).includes(name));
   const others = [...new Set(names.flatMap((name) => waitsFor(today.services[name])))].filter((name) => !own.includes(name));
   const running = (await containersOf(docker, settings.project, signal, true)).filter((one) => one.running);
   return [

@@ -44,7 +44,7 @@ export async function mountedStates(model: Model, { services }: Pick<ComposeSett
       else if (content !== undefined) texts.set(`${kind}.${source}`, content);
     }
   };
-  for (const service of services.flatMap((name) => model.services[name] ?? [])) {
+  for (const service of services.flatMap((name): Service[] => (model.services[name] === undefined ? [] : [model.services[name]]))) {
     define("configs", service);
     define("secrets", service);
     for (const { type, source } of binds.parse(service["volumes"]) ?? []) if (type === "bind" && source !== undefined) files.add(source);
