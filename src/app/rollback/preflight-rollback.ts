@@ -89,9 +89,13 @@ async function backupFindings(context: Context, { database, server, checkpoint, 
 async function swapFindings({ signal }: Context, { server, way }: PreflightPlace): Promise<PreflightFinding[]> {
   if (way.strategy !== "restore-and-swap") return [];
   const title = "nothing keeps the live database from being swapped";
-  const admin = await openAdminSession(server, signal, server.facts.database);
+  const { connection, facts } = server;
+  if (connection.database !== undefined && connection.database !== facts.database) {
+    return [{ id: "swap", title, outcome: "blocked", detail: `the URL names the database ${connection.database}, but what answers is ${facts.database}: a pooler knows it by another name, and a rename would pass it by`, hint: "Give holdfast the server's own URL, in which the database has its own name." }];
+  }
+  const admin = await openAdminSession(server, signal, facts.database);
   try {
-    const { outcome, detail, hint } = await checkSwap({ admin, target: server.facts.database }, title);
+    const { outcome, detail, hint } = await checkSwap({ admin, target: facts.database }, title);
     return [{ id: "swap", title, outcome: outcome === "fail" ? "blocked" : outcome, detail, ...(hint !== undefined && { hint }) }];
   } finally {
     await admin.close();
