@@ -34,7 +34,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
   const { platform, checkpoint, present } = place;
   const { ledgers } = present;
   return [
-    { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger that holdfast knows" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
+    standbyFinding(place) ?? { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger that holdfast knows" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
     await otherRollbacks(place),
     placeFinding(place),
     ...(await backupFindings(context, place)),
@@ -44,6 +44,12 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
     healthFinding(place),
     rehearsalFinding(place),
   ];
+}
+
+/** Reading is all that a standby can be asked for. */
+function standbyFinding({ server, way }: PreflightPlace): PreflightFinding | undefined {
+  if (way.strategy === "images-only" || !server.facts.inRecovery) return undefined;
+  return { id: "database", title: "the database takes writes", outcome: "blocked", detail: "the server is a standby: the database can only be moved at its primary", hint: "Name the primary in the URL; if it is gone, promote this one first." };
 }
 
 async function otherRollbacks({ workplace, database, own }: PreflightPlace): Promise<PreflightFinding> {
