@@ -14,8 +14,11 @@ export interface Pooler {
   url(database: string): string;
 }
 
-/** Starts a pooler that is stopped after the test. */
-export async function startPgBouncer(mode: "session" | "transaction" | "statement", settings: Record<string, string> = {}): Promise<Pooler> {
+/**
+ * Starts a pooler that is stopped after the test.
+ * @param aliases - databases that it knows by another name, by that name
+ */
+export async function startPgBouncer(mode: "session" | "transaction" | "statement", settings: Record<string, string> = {}, aliases: Record<string, string> = {}): Promise<Pooler> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-pgbouncer-"));
   const { socket, port: server, password } = inject("postgres");
   const port = await freePort();
@@ -30,7 +33,7 @@ export async function startPgBouncer(mode: "session" | "transaction" | "statemen
     ...settings,
   };
   await writeFile(join(folder, "users"), `"postgres" "${password}"\n`);
-  await writeFile(join(folder, "pgbouncer.ini"), `[databases]\n* = host=${socket} port=${server}\n[pgbouncer]\n${Object.entries(lines).map(([name, value]) => `${name} = ${value}\n`).join("")}`);
+  await writeFile(join(folder, "pgbouncer.ini"), `[databases]\n${Object.entries(aliases).map(([alias, name]) => `${alias} = host=${socket} port=${server} dbname=${name}\n`).join("")}* = host=${socket} port=${server}\n[pgbouncer]\n${Object.entries(lines).map(([name, value]) => `${name} = ${value}\n`).join("")}`);
   // As root it refuses to run; the server's account may read the server's socket.
   const account = process.getuid?.() === 0 ? { uid: await idOf("-u"), gid: await idOf("-g") } : undefined;
   if (account) for (const path of [folder, join(folder, "users"), join(folder, "pgbouncer.ini")]) await chown(path, account.uid, account.gid);

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { readAudit } from "../../src/app/audit.ts";
+import { readAudit, verifyAudit } from "../../src/app/audit.ts";
 import { openWorkplace } from "../../src/app/context.ts";
 import { noteIncident } from "../../src/app/incident/write-incident.ts";
 import { reportIncident } from "../../src/app/incident/report-incident.ts";
@@ -105,6 +105,17 @@ describe("a check of the repository", () => {
     await store.delete(rollbackKey("ehr", rollback, "journal/0001.json"));
     expect(await damageIn(here)).toEqual([`incident ${incidentKey("ehr", id)}`, `journal ${rollbackKey("ehr", rollback, "journal/")}`]);
   });
+});
+
+test("an incident whose last words were taken away is found by the count that the timeline keeps", async () => {
+  const here = await withIncident();
+  await noteIncident(here.context, { incident: { id }, text: "the backup was reachable by everybody" });
+  const problems = async () => (await verifyAudit(here.context)).records.problems.map(({ key, detail }) => `${key}: ${detail}`);
+  expect(await problems()).toEqual([]);
+  const { store } = here.repository;
+  const whole = JSON.parse((await store.get(incidentKey("ehr", id)))!.bytes.toString()) as { records: unknown[] };
+  await store.put(incidentKey("ehr", id), Buffer.from(JSON.stringify({ ...whole, records: whole.records.slice(0, -1) })));
+  expect(await problems()).toEqual([`${incidentKey("ehr", id)}: cut: the timeline names 5 records of this incident, but 4 are here`]);
 });
 
 test("the commands list, show, annotate, close and report an incident, and all of it is in the timeline", async () => {

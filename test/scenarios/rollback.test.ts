@@ -9,6 +9,7 @@ import type { RollbackJson } from "../../src/cli/rollback-view.ts";
 import { generateKeys } from "../../src/app/keys/generate-keys.ts";
 import { adding, badRelease as bad, columns, databasePlace, type DatabasePlace, renaming, way as back } from "../harness/database-rollbacks.ts";
 import { roles } from "../harness/databases.ts";
+import { startPgBouncer } from "../harness/pgbouncer.ts";
 import { dropDatabase, withSession } from "../harness/postgres.ts";
 
 test("a breaking migration goes back with the data, and the database before is kept", async () => {
@@ -144,6 +145,18 @@ test("a role that is no superuser and may make no roles rolls its own database b
     expect(preflight.find(({ id }) => id === "swap")).toMatchObject({ outcome: "warn", detail: expect.stringContaining("connections of postgres are there now, which this role may not end") as string });
     expect(preflight.filter(({ outcome }) => outcome === "blocked")).toEqual([]);
   });
+  expect((await place.ok(...back(place), "--json")).json<RollbackResult>()).toMatchObject({ outcome: "done" });
+  expect(await columns(place)).toEqual({ columns: "id,name", rows: 4 });
+});
+
+test("a pooler in session mode, which keeps its connections, is no obstacle; one that knows the database by another name is refused", async () => {
+  const place = await bad();
+  const pooler = await startPgBouncer("session", {}, { clinic: place.name });
+  place.env["DATABASE_URL"] = pooler.url("clinic");
+  const refused = await place.run("rollback", "--to", "1.0.0", "--confirm", "clinic");
+  // The place of a checkpoint is told by its name as well.
+  expect([refused.code, refused.stderr]).toEqual([19, expect.stringContaining(`the URL names the database clinic, but what answers is ${place.name}`)]);
+  place.env["DATABASE_URL"] = pooler.url(place.name);
   expect((await place.ok(...back(place), "--json")).json<RollbackResult>()).toMatchObject({ outcome: "done" });
   expect(await columns(place)).toEqual({ columns: "id,name", rows: 4 });
 });

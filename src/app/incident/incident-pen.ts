@@ -4,7 +4,7 @@ import type { Signer } from "../../catalog/signatures.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
 import { messageOf } from "../../errors.ts";
 import type { Health } from "../../rollback/health/health.ts";
-import { appendIncident, type IncidentNote, openIncident } from "../../rollback/incident/incident.ts";
+import { appendIncident, type IncidentNote, openIncident, recordsIn } from "../../rollback/incident/incident.ts";
 import { summaryOfPlan } from "../../rollback/incident/plan-summary.ts";
 import type { JournalEntry } from "../../rollback/journal/journal.ts";
 import type { RollbackOutcome } from "../../rollback/plan/outcome.ts";
@@ -14,6 +14,8 @@ import type { Context, Workplace } from "../context.ts";
 export interface IncidentPen {
   /** Id of the incident; null where none could be opened. */
   readonly incident: string | null;
+  /** For the timeline: the incident and how many records it has, as far as they are known. */
+  told(): { readonly incident?: string; readonly records?: string };
   resumed(how: string): Promise<void>;
   /** What this run did, as its journal says. */
   ran(entries: readonly JournalEntry[], titles: ReadonlyMap<string, string>): Promise<void>;
@@ -56,12 +58,14 @@ type Said<T> = T extends unknown ? Omit<T, "at" | "by"> : never;
 
 export function incidentPen(context: Context, { repository }: Workplace, incident: string | null, signer: Signer): IncidentPen {
   const { clock, actor: { user, host, operator } } = context;
+  let records: number | undefined;
   const write = async (note: Said<IncidentNote>, at = clock.now().toISOString(), by = { user, host, operator }): Promise<void> => {
     if (incident === null) return;
-    await appendIncident(repository, signer, incident, { ...note, at, by }).catch((error: unknown) => { warn(context, error); });
+    await appendIncident(repository, signer, incident, { ...note, at, by }).then((written) => { records = recordsIn(written); }, (error: unknown) => { warn(context, error); });
   };
   return {
     incident,
+    told: () => (incident === null || records === undefined ? {} : { incident, records: String(records) }),
     resumed: (how) => write({ kind: "note", text: how }),
     ran: async (entries, titles) => {
       for (const entry of entries) {

@@ -1,6 +1,6 @@
 /** What people add to an incident: notes while it lasts and after, and its end. */
 import { HoldfastError } from "../../errors.ts";
-import { appendIncident, type Incident, type IncidentNote } from "../../rollback/incident/incident.ts";
+import { appendIncident, type Incident, type IncidentNote, recordsIn } from "../../rollback/incident/incident.ts";
 import { limits } from "../../rollback/incident/texts.ts";
 import { type Context, requireSigner } from "../context.ts";
 import { inWorkplace } from "../record.ts";
@@ -41,7 +41,9 @@ async function append(context: Context, action: string, incident: IncidentName, 
     const { id, database: owner } = await findIncident(context, workplace.repository, incident, database);
     Object.assign(subject, { incident: id, database: owner });
     const { user, host, operator } = context.actor;
-    return await appendIncident(workplace.repository, signer, id, { ...said, at: now.toISOString(), by: { user, host, operator } });
+    const written = await appendIncident(workplace.repository, signer, id, { ...said, at: now.toISOString(), by: { user, host, operator } });
+    subject["records"] = String(recordsIn(written));
+    return written;
   });
 }
 

@@ -63,27 +63,36 @@ class RecordedProofs {
   }
 }
 
+interface Deeds {
+  readonly rollbacks: Set<string>;
+  readonly runbooks: Set<string>;
+  readonly incidents: Set<string>;
+  readonly incidentRecords: Map<string, number>;
+  readonly holds: Map<string, number>;
+}
+
 /** Records that entries name which say that all went well: they were written before. */
 class RecordedDeeds {
-  readonly #databases = new Map<string, { rollbacks: Set<string>; runbooks: Set<string>; incidents: Set<string>; holds: Map<string, number> }>();
+  readonly #databases = new Map<string, Deeds>();
 
   databases(): Iterable<string> {
     return this.#databases.keys();
   }
 
-  of(database: string): { rollbacks: Set<string>; runbooks: Set<string>; incidents: Set<string>; holds: Map<string, number> } {
-    const found = this.#databases.get(database) ?? { rollbacks: new Set(), runbooks: new Set(), incidents: new Set(), holds: new Map<string, number>() };
+  of(database: string): Deeds {
+    const found: Deeds = this.#databases.get(database) ?? { rollbacks: new Set(), runbooks: new Set(), incidents: new Set(), incidentRecords: new Map(), holds: new Map() };
     this.#databases.set(database, found);
     return found;
   }
 
-  take({ action, outcome, subject: { database, backup, rollback, run, incident } }: TimelineEntry): void {
+  take({ action, outcome, subject: { database, backup, rollback, run, incident, records } }: TimelineEntry): void {
     // Whoever can write to the repository can write such an entry, and its name becomes part of a key.
     if (outcome !== "ok" || database === undefined || !isDatabaseName(database)) return;
-    const { rollbacks, runbooks, incidents, holds } = this.of(database);
+    const { rollbacks, runbooks, incidents, incidentRecords, holds } = this.of(database);
     if (databaseOfRecordId("rollback", rollback ?? "") === database) rollbacks.add(rollback ?? "");
     if (databaseOfRecordId("runbook", run ?? "") === database) runbooks.add(run ?? "");
     if (databaseOfRecordId("incident", incident ?? "") === database) incidents.add(incident ?? "");
+    if (incident !== undefined && /^\d{1,9}$/.test(records ?? "")) incidentRecords.set(incident, Math.max(incidentRecords.get(incident) ?? 0, Number(records)));
     if ((action === "backup hold" || action === "backup release") && backup !== undefined) holds.set(backup, (holds.get(backup) ?? 0) + 1);
   }
 }

@@ -3,7 +3,7 @@ import { readHolds } from "../../catalog/holds.ts";
 import { holdKey, incidentKey, rollbackKey, rollbacksFolder, runbookKey, runbooksFolder } from "../../catalog/layout.ts";
 import type { Repository } from "../../catalog/repository.ts";
 import { HoldfastError } from "../../errors.ts";
-import { listIncidents } from "../../rollback/incident/incident.ts";
+import { listIncidents, recordsIn } from "../../rollback/incident/incident.ts";
 import { readRollback } from "../../rollback/plan/records.ts";
 import { readStoredBegun } from "../../rollback/runbook/records.ts";
 import type { Finding, FindingKind } from "./findings.ts";
@@ -15,6 +15,8 @@ export interface RecordedOnes {
   readonly rollbacks: ReadonlySet<string>;
   readonly runbooks: ReadonlySet<string>;
   readonly incidents: ReadonlySet<string>;
+  /** How many records an incident had at the least, by its id. */
+  readonly incidentRecords: ReadonlyMap<string, number>;
   /** How often a backup was held or released, by its id. */
   readonly holds: ReadonlyMap<string, number>;
 }
@@ -34,7 +36,7 @@ export async function checkRecords(repository: Repository, database: string, rec
   const rollbacks = await checkEach(repository, rollbacksFolder(database), proveRollback, database, (id) => rollbackKey(database, id, "journal/"), report);
   const runbooks = await checkEach(repository, runbooksFolder(database), proveRunbook, database, (id) => runbookKey(database, id, "journal/"), report);
   const named = new Map([...(await namedByRollbacks(repository, database, rollbacks)), ...(await namedByRunbooks(repository, database, runbooks)), ...[...recorded.incidents].map((id) => [id, "the timeline"] as const)]);
-  const incidents = await checkIncidents(repository, database, named, report);
+  const incidents = await checkIncidents(repository, database, named, recorded, report);
   for (const id of recorded.rollbacks) await checkEnded(repository, database, id, rollbacks, report);
   for (const id of recorded.runbooks) {
     if (!runbooks.has(id)) report("unproved", runbookKey(database, id, ""), "the timeline names this execution of a runbook, but nothing of it is here: the repository was out of reach while it ran, or somebody removed it", "note");
@@ -55,8 +57,12 @@ async function checkHolds(repository: Repository, database: string, { holds }: R
   return states.size;
 }
 
-async function checkIncidents(repository: Repository, database: string, named: ReadonlyMap<string, string>, report: Report): Promise<number> {
+async function checkIncidents(repository: Repository, database: string, named: ReadonlyMap<string, string>, { incidentRecords }: RecordedOnes, report: Report): Promise<number> {
   const incidents = await listIncidents(repository, database);
+  for (const incident of incidents) {
+    const said = incidentRecords.get(incident.id) ?? 0;
+    if (recordsIn(incident) < said) report("incident", incidentKey(database, incident.id), `cut: the timeline names ${said} records of this incident, but ${recordsIn(incident)} are here`);
+  }
   for (const { id, problems } of incidents) for (const detail of problems) report("incident", incidentKey(database, id), detail);
   const there = new Set(incidents.map(({ id }) => id));
   for (const [id, who] of named) if (!there.has(id)) report("incident", incidentKey(database, id), `removed: ${who} names it`);

@@ -42,7 +42,9 @@ export async function giveName(context: Context, server: Server, beside: string,
         throw refused("filled");
       }
     }
-    await admin.execute(rename(beside, target)).catch((error: unknown) => { throw refused("made by somebody else", error); });
+    // Nobody knows the copy yet but a pooler, which keeps connections for whoever comes next.
+    await admin.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(beside)} AND pid <> pg_backend_pid()`).catch(() => undefined);
+    await admin.execute(rename(beside, target)).catch((error: unknown) => { throw error instanceof SqlError && error.sqlState !== duplicateDatabase ? new HoldfastError("restore-failed", `the copy could not be given the name ${target}: ${error.message}`, { cause: error }) : refused("made by somebody else", error); });
     if (empty !== undefined) await dropDatabase(admin, empty);
   } finally {
     await admin.close();
@@ -91,6 +93,7 @@ export async function exchange(context: Context, server: Server, names: Exchange
   }
 }
 
+const duplicateDatabase = "42P04";
 const objectInUse = "55006";
 const insufficientPrivilege = "42501";
 

@@ -7,7 +7,7 @@ import type { DatabaseConfig } from "../../config/config.ts";
 import { HoldfastError, messageOf } from "../../errors.ts";
 import { abandonedCopies, besideMark, databaseExists, dropDatabase, suffixed } from "../../postgres/databases.ts";
 import { openAdminSession } from "../../postgres/server.ts";
-import type { Session } from "../../postgres/session.ts";
+import { type Session, SqlError } from "../../postgres/session.ts";
 import { isApplied } from "../../rollback/migrations/down.ts";
 import type { RollbackPlan } from "../../rollback/plan/plan.ts";
 import type { RollbackStep, StepFacts } from "../../rollback/step.ts";
@@ -101,6 +101,9 @@ export function restoreBesideStep({ context, database, id, plan }: RollbackWork)
       try {
         await dropHalfCopies(admin, beside);
         await dropDatabase(admin, beside);
+      } catch (error) {
+        if (!(error instanceof SqlError)) throw error;
+        throw new HoldfastError("rollback-failed", `the copy ${beside} could not be dropped: ${error.message}`, { hints: ["Nothing else depends on it: let the server drop it, or drop it by hand."], cause: error });
       } finally {
         await admin.close();
       }

@@ -54,7 +54,13 @@ export async function measureTables(session: Session, { truth, snapshotAt }: Pic
     of: (table) => known.has(nameOf(table)) && !moved.has(nameOf(table)),
   });
   const unchanged = [...proved].toSorted(byName).map(nameOf);
-  return { tables: withChanges(added, known, changes, new Set(unchanged)), changes: { until: changes.until, unknown: changes.unknown, unchanged } };
+  return { tables: [...withChanges(added, known, changes, new Set(unchanged)), ...(await largeObjects(session, truth))], changes: { until: changes.until, unknown: changes.unknown, unchanged } };
+}
+
+/** They are in no table of anybody's: how many there are is all that is known without reading each. */
+async function largeObjects(session: Session, { largeObjects: { count: then } }: Pick<Manifest["truth"], "largeObjects">): Promise<TableLoss[]> {
+  const { now } = await session.row<{ now: number }>("SELECT count(*) AS now FROM pg_catalog.pg_largeobject_metadata");
+  return then === 0 && now === 0 ? [] : [{ table: "large objects", inserted: null, difference: now - then, by: "count", changed: null, deleted: null, changesBy: "unknown" }];
 }
 
 const nameOf = ({ schema, name }: TableName): string => `${schema}.${name}`;

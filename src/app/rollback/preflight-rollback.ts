@@ -36,7 +36,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
   const { platform, checkpoint, present } = place;
   const { ledgers } = present;
   return [
-    { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger that holdfast knows" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
+    standbyFinding(place) ?? { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger that holdfast knows" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
     await otherRollbacks(place),
     placeFinding(place),
     databaseServiceFinding(checkpoint.state, place),
@@ -47,6 +47,12 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
     healthFinding(place),
     rehearsalFinding(place),
   ];
+}
+
+/** Reading is all that a standby can be asked for. */
+function standbyFinding({ server, way }: PreflightPlace): PreflightFinding | undefined {
+  if (way.strategy === "images-only" || !server.facts.inRecovery) return undefined;
+  return { id: "database", title: "the database takes writes", outcome: "blocked", detail: "the server is a standby: the database can only be moved at its primary", hint: "Name the primary in the URL; if it is gone, promote this one first." };
 }
 
 async function otherRollbacks({ workplace, database, own }: PreflightPlace): Promise<PreflightFinding> {
@@ -92,9 +98,13 @@ async function backupFindings(context: Context, { database, server, checkpoint, 
 async function swapFindings({ signal }: Context, { server, way }: PreflightPlace): Promise<PreflightFinding[]> {
   if (way.strategy !== "restore-and-swap") return [];
   const title = "nothing keeps the live database from being swapped";
-  const admin = await openAdminSession(server, signal, server.facts.database);
+  const { connection, facts } = server;
+  if (connection.database !== undefined && connection.database !== facts.database) {
+    return [{ id: "swap", title, outcome: "blocked", detail: `the URL names the database ${connection.database}, but what answers is ${facts.database}: a pooler knows it by another name, and a rename would pass it by`, hint: "Give holdfast the server's own URL, in which the database has its own name." }];
+  }
+  const admin = await openAdminSession(server, signal, facts.database);
   try {
-    const { outcome, detail, hint } = await checkSwap({ admin, target: server.facts.database }, title);
+    const { outcome, detail, hint } = await checkSwap({ admin, target: facts.database }, title);
     return [{ id: "swap", title, outcome: outcome === "fail" ? "blocked" : outcome, detail, ...(hint !== undefined && { hint }) }];
   } finally {
     await admin.close();

@@ -43,7 +43,7 @@ async function goOn(context: Context, options: ResumeOptions, name: string, dire
       subject["release"] = begun.plan.to;
       const record = incidentPen(held, workplace, begun.incident, signer);
       await record.resumed(name);
-      return carryOut(held, workplace, { database, begun, planSha256, signer, record }, direction, options.reason);
+      return await carryOut(held, workplace, { database, begun, planSha256, signer, record }, direction, options.reason).finally(() => Object.assign(subject, record.told()));
     }, lockPatienceMs);
   });
 }

@@ -58,7 +58,7 @@ export async function runRollback(context: Context, options: RollbackOptions): P
       } as const;
       const planSha256 = await publishBegun(workplace.repository, begun, signer);
       const carried: Carried = { database, begun, planSha256, signer, record };
-      return carryOut(held, workplace, carried, "run");
+      return await carryOut(held, workplace, carried, "run").finally(() => Object.assign(subject, record.told()));
     }, options.lockWaitMs);
   });
 }

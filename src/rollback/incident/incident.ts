@@ -82,6 +82,9 @@ export interface Incident {
   readonly problems: readonly string[];
 }
 
+/** How many records stand there, trusted or not: the timeline keeps the number, so that one whose last records were taken away is found. */
+export const recordsIn = ({ records, problems }: Pick<Incident, "records" | "problems">): number => records.length + problems.length;
+
 /** @throws HoldfastError `refused` if there is such an incident already; `usage`; what the store throws */
 export async function openIncident(repository: Repository, signer: Signer, id: string, opening: IncidentOpening): Promise<Incident> {
   const database = ownerOf(id);

@@ -3,7 +3,7 @@ import { nearest } from "../../config/nearest.ts";
 import { brokenRule } from "./inputs.ts";
 import { commandProblems } from "./lint-commands.ts";
 import { parseRunbook } from "./parse.ts";
-import { placeholdersOf } from "./placeholders.ts";
+import { loosePlaceholdersOf, placeholdersOf } from "./placeholders.ts";
 import type { Check, Command, Problem, Runbook, RunbookStep } from "./runbook.ts";
 
 export interface CheckedRunbook {
@@ -106,6 +106,7 @@ function inputProblems(runbook: Runbook, incomplete: boolean): Problem[] {
   };
   const problems = runbook.steps.flatMap((step) => [
     ...textsOf(step).flatMap(({ path, text }) => placeholdersOf(text).flatMap((name) => unknown(name, step.lineOf(path), `step ${step.id}`))),
+    ...textsOf(step).flatMap(({ path, text }) => loosePlaceholdersOf(text).map((name): Problem => ({ line: step.lineOf(path), severity: "error", rule: "placeholder", message: `step ${step.id}: {{ ${name} }} is left as it is: an input is written without blanks, {{${name}}}` }))),
     ...[step.title, step.prose].flatMap(placeholdersOf).flatMap((name) => unknown(name, step.line, `step ${step.id}`)),
     ...(step.undo?.kind === "impossible" ? placeholdersOf(step.undo.reason).flatMap((name) => unknown(name, step.lineOf(["undo"]), `step ${step.id}`)) : []),
   ]);

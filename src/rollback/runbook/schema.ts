@@ -103,7 +103,7 @@ const check = z.strictObject({
   exit: whole(0, 255).default(0),
   stdout: z.strictObject({ equals: scalar().optional(), matches: pattern().optional(), contains: text().optional(), same: same.optional() }, map).default({}),
   json: z.record(text(), scalar(), map).default({}),
-  http: text().optional(),
+  http: text().regex(/^(?:https?:\/\/|\{\{)/, "must be a URL, as in http://127.0.0.1:3000/api/health").optional(),
   status: whole(100, 599).default(200),
   expect: z.record(text(), scalar(), map).default({}),
   times: whole(1, 100).default(1),

@@ -1,5 +1,5 @@
 /** YAML of a runbook, read strictly, with the line of everything that stands in it. */
-import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
+import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Document } from "yaml";
 import type * as z from "zod";
 
 import { nearest } from "../../config/nearest.ts";
@@ -18,7 +18,10 @@ export function readYaml(text: string, firstLine: number): LinedYaml {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, strict: true, uniqueKeys: true });
   const at = (offset: number): number => firstLine + counter.linePos(offset).line - 1;
-  const problems = document.errors.map((error): Problem => ({ line: at(error.pos[0]), severity: "error", rule: "yaml", message: `the YAML cannot be read: ${redact(error.message.split("\n")[0] ?? "").replace(/\.$/, "")}` }));
+  const aliases: Problem[] = [];
+  visit(document, { Alias: (_, { source, range }) => { aliases.push({ line: at(range?.[0] ?? 0), severity: "error", rule: "yaml", message: `the alias *${source} is not followed: write out what it stands for` }); } });
+  const errors = document.errors.map((error): Problem => ({ line: at(error.pos[0]), severity: "error", rule: "yaml", message: `the YAML cannot be read: ${redact(error.message.split("\n")[0] ?? "").replace(/\.$/, "")}` }));
+  const problems = [...errors, ...aliases];
   return {
     value: problems.length > 0 ? undefined : (document.toJS({ maxAliasCount: 0 }) as unknown),
     lineOf: (path) => {
@@ -59,7 +62,7 @@ export function schemaProblems(issues: readonly z.core.$ZodIssue[], yaml: LinedY
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => {
         const meant = nearest(key, knownKeys);
-        return { line: yaml.lineOf([...issue.path, key]), severity: "error", rule: "unknown-key", message: `${where}: unknown key \`${key}\`${meant === undefined ? "" : `; did you mean \`${meant}\`?`}` };
+        return { line: yaml.lineOf([...issue.path, key]), severity: "error", rule: "unknown-key", message: `${where}: unknown key \`${key}\`${meant === undefined || meant === key ? "" : `; did you mean \`${meant}\`?`}` };
       });
     }
     if (issue.code === "invalid_union") {

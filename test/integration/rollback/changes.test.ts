@@ -34,6 +34,11 @@ test("updates and deletes are counted, and what was not written to is proved to 
   expect(found.changes).toEqual({ until: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string, unknown: null, unchanged: [] });
 });
 
+test("large objects are in no table, and are not passed over", async () => {
+  const { tables } = await after("SELECT lo_unlink(min(oid)) FROM pg_largeobject_metadata;", "SELECT lo_from_bytea(0, 'a'), lo_from_bytea(0, 'b');");
+  expect(tables).toEqual([{ table: "large objects", inserted: null, difference: -1, by: "count", changed: null, deleted: null, changesBy: "unknown" }]);
+});
+
 test("a transaction that was rolled back counts as well, and a row once for each change, but never more than there were rows", async () => {
   expect(inBrief(await after("BEGIN; UPDATE a SET x = 'y' WHERE id < 3; DELETE FROM a WHERE id = 5; ROLLBACK; UPDATE b SET x = 'y'; UPDATE b SET x = 'z';"))).toEqual([
     ["public.a", 2, 1, "counters"], ["public.b", 5, 0, "counters"],

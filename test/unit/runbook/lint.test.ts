@@ -77,6 +77,10 @@ const broken: readonly (readonly [title: string, from: string, to: string, ...pr
   ["a check that can never hold", "within: 1m", "within: 1s", /error patience: step change: 3 times in a row, 1 s apart, do not fit into 1 s/],
   ["an output that each command writes over", "env:\n", "output: /tmp/out\nenv:\n", /error output: step change: each of its commands would write over/],
   ["a runbook that executes a runbook", "[docker, version]", "[holdfast, rollback, --runbook, sample]", /^32 error loop: step look: a runbook that executes a runbook would wait for itself/],
+  ["an alias", "run: [docker, compose, --project-name, \"{{project}}\", --file, /srv/compose.yaml, ps]\nafter:\n  - run: [docker, version]", "run: &looking [docker, compose, --project-name, \"{{project}}\", --file, /srv/compose.yaml, ps]\nafter:\n  - run: *looking", "32 error yaml: the alias *looking is not followed: write out what it stands for"],
+  ["an input with blanks beside its name", compose, 'docker, compose, --project-name, "{{ project }}", --file, /srv/compose.yaml, ps', "30 error placeholder: step look: {{ project }} is left as it is: an input is written without blanks, {{project}}"],
+  ["an undo of two kinds", "undo: { none: what was seen was seen }", "undo: { none: what was seen was seen, run: [ls] }", /error unknown-key: step "See": unknown key `(?:run|none)`$/],
+  ["a URL that is none", "http: http://127.0.0.1:3000/health", "http: 127.0.0.1:3000/health", /error value: step "Change it": after\.0\.http must be a URL, as in/],
   ["a secret with a default", "secret: true", "secret: true\n    default: geheim", /default must not be given for a secret/],
 ];
 
