@@ -101,10 +101,11 @@ function titlesOf(context: Context, workplace: Workplace, database: DatabaseConf
 
 /** Whoever asks to go where he is has the wrong release, or the wrong place. */
 function requireChange({ checkpoint }: CheckpointRecord, { state, ledgers }: Present, { strategy }: PlanOptions): void {
-  const images = (of: typeof state): string => JSON.stringify(of.workloads.map(({ name, images: all }) => [name, all.map(({ id }) => id)]).toSorted());
+  // A release may be a configuration alone, which a rollback brings back as well.
+  const runs = (of: typeof state): string => JSON.stringify(of.workloads.map(({ kind, name, configSha256, images }) => [kind, name, configSha256, images.map(({ id }) => id)]).toSorted());
   const ledger = (of: typeof ledgers): string => JSON.stringify(of.map(({ table, sha256 }) => [table, sha256]));
-  if (strategy !== undefined || images(state) !== images(checkpoint.state) || ledger(ledgers) !== ledger(checkpoint.ledgers)) return;
-  throw new HoldfastError("refused", `what runs now is what ran at checkpoint ${checkpoint.id}: the same images, and the same migration ledger`, {
+  if (strategy !== undefined || runs(state) !== runs(checkpoint.state) || ledger(ledgers) !== ledger(checkpoint.ledgers)) return;
+  throw new HoldfastError("refused", `what runs now is what ran at checkpoint ${checkpoint.id}: the same images and configuration, and the same migration ledger`, {
     hints: ["Choose an earlier release with --to; `holdfast checkpoint list` shows what there is.", "To bring back the data alone, say --strategy restore-and-swap."],
   });
 }

@@ -35,13 +35,18 @@ describe("it is bad", () => {
 
 describe("it is odd, and said so", () => {
   test.each<[string, Partial<AfterDeploy>, Partial<Checkpoint>, string]>([
-    ["when no image changed", { state: stateOf("1.4.1") }, {}, "every image is the one from before: was 1.4.2 deployed at all?"],
+    ["when no image changed", { state: stateOf("1.4.1") }, {}, "every image and its configuration are those from before: was 1.4.2 deployed at all?"],
     ["when the application tells another version", { health: health("7f3a9c") }, {}, "the application says that it is 7f3a9c, where 1.4.2 was expected"],
     ["when nobody asks the application", { health: undefined }, {}, "no health check is configured, so nothing says that the application works"],
     ["when a migration came that nobody announced", {}, { pending: [] }, "the checkpoint did not know of 2_widen, applied since"],
   ])("%s", (_when, after, of, warning) => {
     expect(judge(after, of)).toEqual({ verdict: "good", problems: [], warnings: [warning] });
   });
+});
+
+test("a release that is a configuration alone is not taken for none", () => {
+  const configured = { ...stateOf("1.4.1"), workloads: stateOf("1.4.1").workloads.map((workload) => ({ ...workload, configSha256: "d".repeat(64) })) };
+  expect(judge({ state: configured })).toEqual({ verdict: "good", problems: [], warnings: [] });
 });
 
 test("a migration that had failed before the deploy is not the deploy's", () => {
