@@ -18,7 +18,7 @@ test("with nothing in the way, every finding is ok", async () => {
   await release(...manifests(app2));
   const findings = await platform.preflight(target, await capture(), signal);
   expect(findings.map(({ id, outcome }) => [id, outcome])).toEqual(
-    ["workloads", "permissions", "revision", "gitops", "paused", "updates", "autoscaler", "disruption-budget", "health-check", "jobs", "settings", "images"].map((id) => [id, "ok"]),
+    ["workloads", "permissions", "revision", "gitops", "paused", "updates", "volumes", "autoscaler", "disruption-budget", "health-check", "jobs", "settings", "images"].map((id) => [id, "ok"]),
   );
   expect(finding(findings, "revision").detail).toMatch(/^deployment app: revision 1 \(app-\w+\); statefulset queue: revision queue-\w+ \(queue-\w+\)$/);
   expect(finding(findings, "images").detail).toBe(`${app1} is named by a tag, which may have moved: what runs afterwards is compared with the digest of the checkpoint`);
@@ -38,6 +38,18 @@ test("workloads that are paused, gone, held back or without a probe, and images 
   expect(finding(findings, "updates")).toMatchObject({ outcome: "blocked", detail: "statefulset queue changes a pod only when somebody deletes it (OnDelete)" });
   expect(finding(findings, "health-check")).toMatchObject({ outcome: "warn", detail: expect.stringMatching(/^deployment app: a container without a readiness probe/) as string });
   expect(finding(findings, "images")).toMatchObject({ outcome: "warn", detail: expect.stringContaining(`${app1} will be pulled again by every pod (imagePullPolicy Always)`) as string });
+});
+
+test("volumes that would be deleted as soon as the writers are stopped keep the rollback from starting", async () => {
+  const { capture, apply, platform, kubectl } = await scene(["statefulset/queue"]);
+  const claims = { volumeClaimTemplates: [{ metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } }] };
+  await apply(workload("StatefulSet", "queue", app1, { spec: { ...claims, persistentVolumeClaimRetentionPolicy: { whenScaled: "Delete", whenDeleted: "Retain" } } }));
+  const state = await capture();
+  const found = finding(await platform.preflight(state, state, signal), "volumes");
+  expect(found).toMatchObject({ outcome: "blocked", detail: expect.stringMatching(/^statefulset queue deletes the volumes of pods that go when it is scaled down/) as string });
+  const [, patch] = /--patch '([^']+)'/.exec(found.hint ?? "")!;
+  await kubectl("patch", "statefulset/queue", "--patch", patch!);
+  expect(finding(await platform.preflight(state, state, signal), "volumes").outcome).toBe("ok");
 });
 
 test("ConfigMaps and Secrets that changed, went or cannot be compared are named, and what is in them is not", async () => {

@@ -59,6 +59,9 @@ export const workloadObject = z.looseObject({
     paused: z.boolean().default(false),
     selector: labelSelector,
     template: podTemplate,
+    revisionHistoryLimit: z.int().optional(),
+    persistentVolumeClaimRetentionPolicy: z.looseObject({ whenScaled: z.string().optional() }).optional(),
+    volumeClaimTemplates: z.array(z.unknown()).default([]),
     updateStrategy: z.looseObject({ type: z.string().optional(), rollingUpdate: z.looseObject({ partition: z.int().optional() }).optional() }).optional(),
   }),
   status: z

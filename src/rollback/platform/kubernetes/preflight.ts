@@ -8,7 +8,7 @@ import { permissionsFinding } from "./permissions.ts";
 import { recorded, type RecordedWorkload } from "./record.ts";
 import { settingsFinding } from "./settings-finding.ts";
 import { belongings, findWorkload, inWords, type HeldTemplate, type LiveWorkload } from "./workload.ts";
-import { healthFinding, imagesFinding, pausedFinding, revisionFinding, updatesFinding, workloadsFinding } from "./workload-findings.ts";
+import { healthFinding, imagesFinding, pausedFinding, revisionFinding, updatesFinding, volumesFinding, workloadsFinding } from "./workload-findings.ts";
 
 /** A workload of the target with how it stands. */
 export interface Candidate {
@@ -54,6 +54,7 @@ async function look(kubectl: Kubectl, target: PlatformState, now: PlatformState,
     gitops,
     pausedFinding(live),
     updatesFinding(live),
+    volumesFinding(live),
     autoscaler,
     budget,
     healthFinding(wanted),

@@ -69,6 +69,21 @@ export function updatesFinding(live: readonly LiveWorkload[]): PreflightFinding 
   return { id: "updates", title, outcome: "blocked", detail: held.join("; "), hint: "Set spec.updateStrategy of the StatefulSet to RollingUpdate without a partition for the rollback." };
 }
 
+/** What stops the writers, and what brings fewer replicas back, would take the volumes along with the pods. */
+export function volumesFinding(live: readonly LiveWorkload[]): PreflightFinding {
+  const title = "no volume goes with its pod";
+  const lost = live.filter(({ object: { spec } }) => spec.volumeClaimTemplates.length > 0 && spec.persistentVolumeClaimRetentionPolicy?.whenScaled === "Delete");
+  if (lost.length === 0) return { id: "volumes", title, outcome: "ok", detail: "none does" };
+  const patch = `'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenScaled":"Retain"}}}'`;
+  return {
+    id: "volumes",
+    title,
+    outcome: "blocked",
+    detail: `${lost.map(inWords).join(" and ")} ${lost.length === 1 ? "deletes" : "delete"} the volumes of pods that go when it is scaled down (persistentVolumeClaimRetentionPolicy.whenScaled: Delete), and a rollback scales down`,
+    hint: `Keep them: run ${lost.map(({ kind, name }) => `\`kubectl patch ${kind}/${name} --patch ${patch}\``).join(" and ")}, which restarts nothing, and plan again.`,
+  };
+}
+
 export function healthFinding(wanted: readonly RecordedWorkload[]): PreflightFinding {
   const title = "readiness can be seen";
   const blind = wanted.filter(({ state }) => !state.healthChecked);
