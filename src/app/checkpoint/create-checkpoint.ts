@@ -115,6 +115,7 @@ async function look(context: Context, { repository }: Workplace, database: Datab
   const { signal, clock } = context;
   const state = await readDatabaseState(server, signal);
   const runs = await platform.capture(signal);
+  const doubts = await doubtsOf(platform, runs, signal);
   const settings = requireRollbackSettings(database).health;
   const health = settings === undefined ? null : await checkHealth(settings, { clock, signal });
   const [checkpoints, deployed] = await Promise.all([listCheckpoints(repository, database.name), listDeployed(repository, database.name)]);
@@ -125,12 +126,24 @@ async function look(context: Context, { repository }: Workplace, database: Datab
     warnings: [
       ...(pending === null ? ["nobody tells which migrations the coming release brings: name them with --migrations, --migration or --no-migrations, so that `checkpoint verify` can look for them"] : []),
       ...warnings,
+      ...doubts,
       ...(health === null ? ["no health check is configured, so how the application was is not recorded"] : []),
       ...(health?.healthy === false ? [`the application is not healthy now (${health.detail}): a rollback to this checkpoint would come back to that`] : []),
       ...state.ledgers.flatMap(({ table, failed }) => (failed > 0 ? [`the ledger ${table} has ${failed} migrations that were not finished, or were rolled back`] : [])),
       ...(isPartial(filterOf(database)) ? ["the backups of this database are partial: what is left out cannot be brought back"] : []),
     ],
   };
+}
+
+/** What would be gone back to, where it is not what runs; and what would not be there any more. */
+async function doubtsOf(platform: Platform, runs: PlatformState, signal: AbortSignal): Promise<string[]> {
+  const unlike = (await platform.observe(runs, signal)).flatMap(({ problem }) => problem ?? []);
+  const still = runs.workloads.filter(({ replicas }) => replicas === 0).map(({ name }) => name);
+  return [
+    ...(unlike.length > 0 ? [`what is deployed is not what runs (${unlike.join("; ")}): a rollback to this checkpoint would come back to what is deployed`] : []),
+    ...(still.length > 0 ? [`nothing runs of ${still.join(", ")}: a rollback to this checkpoint would leave it so`] : []),
+    ...((await platform.forgets?.(signal)) ?? []),
+  ];
 }
 
 interface Binding extends Surroundings {

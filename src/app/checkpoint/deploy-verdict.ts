@@ -6,6 +6,8 @@ import { counted } from "../../text/format.ts";
 
 export interface AfterDeploy {
   readonly state: PlatformState;
+  /** What is wrong with single replicas: sentences. */
+  readonly replicas: readonly string[];
   readonly ledgers: readonly LedgerState[];
   /** Undefined without a configured health check. */
   readonly health: SettledHealth | undefined;
@@ -24,6 +26,7 @@ export function judgeDeploy(checkpoint: Checkpoint, after: AfterDeploy): DeployV
   const found = [ofHealth(checkpoint, after), ofLedgers(checkpoint, after.ledgers), ofImages(checkpoint, after.state)];
   const problems = [
     ...found.flatMap((each) => each.problems),
+    ...after.replicas,
     ...(after.errorBudget?.passed === false ? [`the error budget does not hold: ${after.errorBudget.detail}`] : []),
   ];
   return { verdict: problems.length === 0 ? "good" : "bad", problems, warnings: found.flatMap(({ warnings }) => warnings) };

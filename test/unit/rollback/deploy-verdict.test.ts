@@ -10,7 +10,7 @@ import { checkpointOf, deployedOf, ledgerOf, stateOf } from "./checkpoint-fixtur
 const at = "2026-11-20T02:00:00.000Z";
 const checkpoint = checkpointOf("1.4.2", "1.4.1", at);
 const health = (version: string | null, healthy = true): NonNullable<AfterDeploy["health"]> => ({ healthy, passedInARow: healthy ? 3 : 1, attempts: 3, health: { url: "http://app/api/health", healthy, detail: "status 200", version, at } });
-const fine: AfterDeploy = { state: stateOf("1.4.2"), ledgers: [ledgerOf(["1_init", "2_widen"])], health: health("1.4.2"), errorBudget: null };
+const fine: AfterDeploy = { state: stateOf("1.4.2"), replicas: [], ledgers: [ledgerOf(["1_init", "2_widen"])], health: health("1.4.2"), errorBudget: null };
 
 const judge = (after: Partial<AfterDeploy>, of: Partial<Checkpoint> = {}) => judgeDeploy({ ...checkpoint, ...of }, { ...fine, ...after });
 
@@ -26,6 +26,7 @@ describe("it is bad", () => {
     ["when one failed", { ledgers: [ledgerOf(["1_init", "2_widen"], { failed: 1 })] }, "the ledger public._prisma_migrations has 1 migration more that was not finished, or rolled back"],
     ["when the ledger is gone", { ledgers: [] }, "the ledger public._prisma_migrations is gone"],
     ["when a workload is gone", { state: { ...stateOf("1.4.2"), workloads: stateOf("1.4.2").workloads.slice(0, 1) } }, "worker does not run any more"],
+    ["when a replica is not as it should be", { replicas: ["deployment worker: 0 of 2 replicas are there"] }, "deployment worker: 0 of 2 replicas are there"],
     ["when the error budget does not hold", { errorBudget: { passed: false, detail: "burn rate 14" } }, "the error budget does not hold: burn rate 14"],
   ])("%s", (_when, after, problem) => {
     const { verdict, problems } = judge(after);
