@@ -60,7 +60,7 @@ async function look(kubectl: Kubectl, target: PlatformState, now: PlatformState,
     healthFinding(wanted),
     jobs,
     settings,
-    imagesFinding(wanted),
+    imagesFinding(wanted, now),
   ];
 }
 

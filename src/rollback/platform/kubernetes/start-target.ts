@@ -12,7 +12,7 @@ import { hasTemplateOf, recorded, recordedIn, type RecordedWorkload } from "./re
 import { rolloutStep } from "./rollout.ts";
 import { inStep, notChanged } from "./standing.ts";
 import { maintenanceStep } from "./stop-writers.ts";
-import { imagesInWords } from "./template.ts";
+import { imagesInWords, unkeyedSha256 } from "./template.ts";
 import { belongings, inWords, readWorkload, type HeldTemplate, type LiveWorkload } from "./workload.ts";
 
 export function startTarget(kubectl: Kubectl, target: PlatformState, now: PlatformState, timeoutMs: number): RollbackStep[] {
@@ -71,9 +71,14 @@ function replicasBefore(run: StepRun, id: string): number | undefined {
   return typeof noted === "number" ? noted : undefined;
 }
 
-/** The template of a record in the workload's history: an exact one before one whose pods were made anew. */
+/** The template of a record in the workload's history: an exact one, else one whose pods were made anew, else that of a workload which was. */
 export function heldFor(held: readonly HeldTemplate[], { record }: RecordedWorkload): HeldTemplate | undefined {
-  return held.find(({ sha256 }) => sha256 === record.templateSha256) ?? held.find(({ lastingSha256 }) => lastingSha256 === record.lastingSha256);
+  const unkeyed = unkeyedSha256(record.template);
+  return (
+    held.find(({ sha256 }) => sha256 === record.templateSha256) ??
+    held.find(({ lastingSha256 }) => lastingSha256 === record.lastingSha256) ??
+    held.find((one) => one.identity !== record.identity && one.unkeyedSha256 === unkeyed)
+  );
 }
 
 async function requireHeld(kubectl: Kubectl, live: LiveWorkload, to: RecordedWorkload, signal: AbortSignal): Promise<HeldTemplate> {
