@@ -121,7 +121,9 @@ export function cannotLook(error: unknown, what: string, { namespace }: Kubectl)
   const denied = forbiddenIn(error);
   return new HoldfastError("configuration", `${what} cannot be looked at: ${whyNot(error, namespace)}`, {
     hints: [
-      denied === undefined
+      error.missing
+        ? "Install kubectl on this host, in a version within one minor of the cluster's, and see that it is in the PATH of whoever runs holdfast."
+        : denied === undefined
         ? "Check databases.NAME.rollback.kubernetes in holdfast.yaml, and `kubectl --context CONTEXT --namespace NAMESPACE get deployments`."
         : `Give ${denied.user} a role that may ${denied.verb} ${denied.resource}.`,
     ],

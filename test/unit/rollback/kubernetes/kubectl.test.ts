@@ -6,7 +6,7 @@ import { z } from "zod";
 
 import { ToolFailure } from "../../../../src/process/run.ts";
 import { sameContent } from "../../../../src/rollback/platform/kubernetes/image-id.ts";
-import { allowed, forbiddenIn, isNotFound, isRejectedPatch, kubectlOf, whyNot } from "../../../../src/rollback/platform/kubernetes/kubectl.ts";
+import { allowed, cannotLook, forbiddenIn, isNotFound, isRejectedPatch, kubectlOf, whyNot } from "../../../../src/rollback/platform/kubernetes/kubectl.ts";
 import type { PodTemplate } from "../../../../src/rollback/platform/kubernetes/objects.ts";
 import { permissionsFor } from "../../../../src/rollback/platform/kubernetes/permissions.ts";
 import { settingsOf } from "../../../../src/rollback/platform/kubernetes/settings.ts";
@@ -73,6 +73,11 @@ test("a selector is written for kubectl and decides as the server does", () => {
     expect(selects(selector, labels as unknown as Record<string, string>)).toBe(false);
   }
   expect(selects({}, { any: "thing" })).toBe(true);
+});
+
+test("where kubectl is not installed, that is what has to be mended", () => {
+  const missing = new ToolFailure("kubectl", { timedOut: false, code: "ENOENT", exitCode: undefined, shortMessage: "", signal: undefined } as never, "");
+  expect(cannotLook(missing, "deployment app", kubectlOf(settings))).toMatchObject({ message: "deployment app cannot be looked at: kubectl is not installed here", hints: [expect.stringMatching(/^Install kubectl on this host/)] });
 });
 
 const [a, b] = ["a".repeat(64), "b".repeat(64)];
