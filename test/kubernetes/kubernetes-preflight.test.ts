@@ -18,7 +18,7 @@ test("with nothing in the way, every finding is ok", async () => {
   await release(...manifests(app2));
   const findings = await platform.preflight(target, await capture(), signal);
   expect(findings.map(({ id, outcome }) => [id, outcome])).toEqual(
-    ["workloads", "permissions", "revision", "gitops", "paused", "updates", "volumes", "autoscaler", "disruption-budget", "health-check", "jobs", "settings", "images"].map((id) => [id, "ok"]),
+    ["workloads", "others", "permissions", "revision", "gitops", "paused", "updates", "volumes", "autoscaler", "disruption-budget", "health-check", "jobs", "settings", "images"].map((id) => [id, "ok"]),
   );
   expect(finding(findings, "revision").detail).toMatch(/^deployment app: revision 1 \(app-\w+\); statefulset queue: revision queue-\w+ \(queue-\w+\)$/);
   expect(finding(findings, "images").detail).toBe(`${app1} is named by a tag, which may have moved: what runs afterwards is compared with the digest of the checkpoint`);
@@ -38,6 +38,18 @@ test("workloads that are paused, gone, held back or without a probe, and images 
   expect(finding(findings, "updates")).toMatchObject({ outcome: "blocked", detail: "statefulset queue changes a pod only when somebody deletes it (OnDelete)" });
   expect(finding(findings, "health-check")).toMatchObject({ outcome: "warn", detail: expect.stringMatching(/^deployment app: a container without a readiness probe/) as string });
   expect(finding(findings, "images")).toMatchObject({ outcome: "warn", detail: expect.stringContaining(`${app1} will be pulled again by every pod (imagePullPolicy Always)`) as string });
+});
+
+test("a workload that nobody configured and that runs the release which is left is named, one that only has the same proxy is not", async () => {
+  const { capture, release, apply, platform } = await scene(["deployment/app"]);
+  const proxied = (name: string, image: string, replicas = 1) => workload("Deployment", name, image, { replicas, pod: { initContainers: [{ name: "proxy", image: "shop/proxy:2", restartPolicy: "Always" }] } });
+  await release(proxied("app", app1));
+  const target = await capture();
+  await apply(proxied("mailer", app2), proxied("stopped", app2, 0), proxied("cache", "shop/cache:7"));
+  await release(proxied("app", app2));
+  const now = await capture();
+  const findings = await platform.preflight(target, now, signal);
+  expect(finding(findings, "others")).toMatchObject({ outcome: "warn", detail: `Deployment mailer runs ${app2}, and is not among the configured workloads: the rollback neither stops it nor brings it back` });
 });
 
 test("volumes that would be deleted as soon as the writers are stopped keep the rollback from starting", async () => {

@@ -123,6 +123,11 @@ export const budgets = z.looseObject({
   items: z.array(z.looseObject({ metadata, spec: z.looseObject({ selector: labelSelector.optional() }), status: z.looseObject({ disruptionsAllowed: z.int().default(0) }) })),
 });
 
+/** Whatever keeps pods running. */
+export const runningObjects = z.looseObject({
+  items: z.array(z.looseObject({ kind: z.string(), metadata, spec: z.looseObject({ replicas: z.int().optional(), template: podTemplate }) })),
+});
+
 export const autoscalers = z.looseObject({
   items: z.array(z.looseObject({ metadata, spec: z.looseObject({ scaleTargetRef: z.looseObject({ kind: z.string(), name: z.string() }), minReplicas: z.int().default(1), maxReplicas: z.int() }) })),
 });

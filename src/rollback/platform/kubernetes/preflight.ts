@@ -1,9 +1,10 @@
 /** Everything in a cluster that could keep a rollback from succeeding, or that would undo it. Looks, and changes nothing. */
 import type { PreflightFinding } from "../../finding.ts";
+import { shellWord } from "../../../process/shell-word.ts";
 import type { PlatformState } from "../platform.ts";
 import { allowed, cannotLook, type Kubectl } from "./kubectl.ts";
 import { gitopsFinding } from "./gitops.ts";
-import { autoscalerFinding, budgetFinding, jobsFinding } from "./neighbours.ts";
+import { autoscalerFinding, budgetFinding, jobsFinding, othersFinding } from "./neighbours.ts";
 import { permissionsFinding } from "./permissions.ts";
 import { recorded, type RecordedWorkload } from "./record.ts";
 import { settingsFinding } from "./settings-finding.ts";
@@ -39,8 +40,11 @@ async function look(kubectl: Kubectl, target: PlatformState, now: PlatformState,
     else candidates.push({ to, live, held: await held(kubectl, live, signal) });
   }
   const live = candidates.map((candidate) => candidate.live);
-  const [permissions, gitops, autoscaler, budget, jobs, settings] = await Promise.all([
+  // Whoever copies a command out of a hint at night must not do it in another cluster.
+  const by = kubectl.command.map(shellWord).join(" ");
+  const [permissions, others, gitops, autoscaler, budget, jobs, settings] = await Promise.all([
     permissionsFinding(kubectl, wanted, signal),
+    othersFinding(kubectl, target, now, signal),
     gitopsFinding(kubectl, live, signal),
     autoscalerFinding(kubectl, wanted, signal),
     budgetFinding(kubectl, live, signal),
@@ -49,12 +53,13 @@ async function look(kubectl: Kubectl, target: PlatformState, now: PlatformState,
   ]);
   return [
     workloadsFinding(candidates, missing, target, now),
+    others,
     permissions,
     revisionFinding(candidates),
     gitops,
-    pausedFinding(live),
-    updatesFinding(live),
-    volumesFinding(live),
+    pausedFinding(live, by),
+    updatesFinding(live, by),
+    volumesFinding(live, by),
     autoscaler,
     budget,
     healthFinding(wanted),

@@ -52,7 +52,8 @@ function revisionInWords({ state }: RecordedWorkload, revision: string): string 
   return state.revision === revision ? `revision ${revision}` : `what was revision ${state.revision ?? "unknown"} is revision ${revision} now`;
 }
 
-export function pausedFinding(live: readonly LiveWorkload[]): PreflightFinding {
+/** @param by - kubectl as an operator types it, with its context and namespace */
+export function pausedFinding(live: readonly LiveWorkload[], by: string): PreflightFinding {
   const paused = live.filter(({ object }) => object.spec.paused);
   if (paused.length === 0) return { id: "paused", title: "no rollout is paused", outcome: "ok", detail: "none is" };
   return {
@@ -60,7 +61,7 @@ export function pausedFinding(live: readonly LiveWorkload[]): PreflightFinding {
     title: "no rollout is paused",
     outcome: "blocked",
     detail: `${paused.map(inWords).join(" and ")} ${paused.length === 1 ? "is" : "are"} paused: a change of the template would start nothing`,
-    hint: `Once it is clear why it was paused, run ${paused.map(({ kind, name, template }) => `\`kubectl rollout resume ${kind}/${name}\`, which rolls out ${imagesInWords(template)} where that does not run yet`).join(", and ")}.`,
+    hint: `Once it is clear why it was paused, run ${paused.map(({ kind, name, template }) => `\`${by} rollout resume ${kind}/${name}\`, which rolls out ${imagesInWords(template)} where that does not run yet`).join(", and ")}.`,
   };
 }
 
@@ -70,7 +71,7 @@ function partitionOf({ object: { spec: { updateStrategy: { type, rollingUpdate }
 }
 
 /** A StatefulSet may be told to leave its pods as they are. */
-export function updatesFinding(live: readonly LiveWorkload[]): PreflightFinding {
+export function updatesFinding(live: readonly LiveWorkload[], by: string): PreflightFinding {
   const title = "a changed template reaches every pod";
   const back = live.filter((workload) => partitionOf(workload) !== 0);
   const held = back.map((workload) => {
@@ -78,11 +79,11 @@ export function updatesFinding(live: readonly LiveWorkload[]): PreflightFinding 
     return partition === "all" ? `${inWords(workload)} changes a pod only when somebody deletes it (OnDelete)` : `${inWords(workload)} leaves its first ${partition} pods as they are (partition ${partition})`;
   });
   if (held.length === 0) return { id: "updates", title, outcome: "ok", detail: "it does" };
-  return { id: "updates", title, outcome: "blocked", detail: held.join("; "), hint: `Do not set spec.updateStrategy to RollingUpdate first: that would roll out the template that stands there now. Bring the template back with ${back.map(({ kind, name }) => `\`kubectl rollout undo ${kind}/${name}\``).join(" and ")}, which changes no pod that is held back; then set it, without a partition, and plan again.` };
+  return { id: "updates", title, outcome: "blocked", detail: held.join("; "), hint: `Do not set spec.updateStrategy to RollingUpdate first: that would roll out the template that stands there now. Bring the template back with ${back.map(({ kind, name }) => `\`${by} rollout undo ${kind}/${name}\``).join(" and ")}, which changes no pod that is held back; then set it, without a partition, and plan again.` };
 }
 
 /** What stops the writers, and what brings fewer replicas back, would take the volumes along with the pods. */
-export function volumesFinding(live: readonly LiveWorkload[]): PreflightFinding {
+export function volumesFinding(live: readonly LiveWorkload[], by: string): PreflightFinding {
   const title = "no volume goes with its pod";
   const lost = live.filter(({ object: { spec } }) => spec.volumeClaimTemplates.length > 0 && spec.persistentVolumeClaimRetentionPolicy?.whenScaled === "Delete");
   if (lost.length === 0) return { id: "volumes", title, outcome: "ok", detail: "none does" };
@@ -92,7 +93,7 @@ export function volumesFinding(live: readonly LiveWorkload[]): PreflightFinding 
     title,
     outcome: "blocked",
     detail: `${lost.map(inWords).join(" and ")} ${lost.length === 1 ? "deletes" : "delete"} the volumes of pods that go when it is scaled down (persistentVolumeClaimRetentionPolicy.whenScaled: Delete), and a rollback scales down`,
-    hint: `Keep them: run ${lost.map(({ kind, name }) => `\`kubectl patch ${kind}/${name} --patch ${patch}\``).join(" and ")}, which restarts nothing, and plan again.`,
+    hint: `Keep them: run ${lost.map(({ kind, name }) => `\`${by} patch ${kind}/${name} --patch ${patch}\``).join(" and ")}, which restarts nothing, and plan again.`,
   };
 }
 

@@ -6,6 +6,7 @@ import { imagesFinding, pausedFinding, updatesFinding, workloadsFinding } from "
 import { liveWorkload, type LiveWorkload } from "../../../../src/rollback/platform/kubernetes/workload.ts";
 import type { PlatformState } from "../../../../src/rollback/platform/platform.ts";
 
+const by = "kubectl --context prod --namespace ehr";
 const content = (letter: string): string => `registry.test/ehr/app@sha256:${letter.repeat(64)}`;
 
 function live(kind: "deployment" | "statefulset", image: string, spec: Readonly<Record<string, unknown>> = {}): LiveWorkload {
@@ -36,13 +37,13 @@ test.each<[string, RecordedWorkload, PlatformState]>([
 });
 
 test.each([{ type: "OnDelete" }, { type: "RollingUpdate", rollingUpdate: { partition: 1 } }])("of a StatefulSet that holds pods back (%j) the template comes first: its controller would roll out the one that stands there", (updateStrategy) => {
-  const { outcome, hint } = updatesFinding([live("statefulset", "ehr/app:1.5.0", { updateStrategy }), live("statefulset", "ehr/app:1.5.0", { updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } } })]);
+  const { outcome, hint } = updatesFinding([live("statefulset", "ehr/app:1.5.0", { updateStrategy }), live("statefulset", "ehr/app:1.5.0", { updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } } })], by);
   expect(outcome).toBe("blocked");
-  expect(hint).toMatch(/^Do not set spec\.updateStrategy to RollingUpdate first.*`kubectl rollout undo statefulset\/app`, which changes no pod that is held back; then set it/);
+  expect(hint).toMatch(/^Do not set spec\.updateStrategy to RollingUpdate first.*`kubectl --context prod --namespace ehr rollout undo statefulset\/app`, which changes no pod that is held back; then set it/);
 });
 
 test("whoever resumes a paused rollout is told what starts then", () => {
-  expect(pausedFinding([live("deployment", "ehr/app:1.5.0", { paused: true })]).hint).toContain("`kubectl rollout resume deployment/app`, which rolls out ehr/app:1.5.0 where that does not run yet");
+  expect(pausedFinding([live("deployment", "ehr/app:1.5.0", { paused: true })], by).hint).toContain("`kubectl --context prod --namespace ehr rollout resume deployment/app`, which rolls out ehr/app:1.5.0 where that does not run yet");
 });
 
 test("a strategy that was changed since the checkpoint is named, since only templates and replicas go back", () => {
