@@ -105,6 +105,11 @@ export function isRejectedPatch(error: unknown): boolean {
   return error instanceof ToolFailure && /the server rejected our request|\(Invalid\)|\(Conflict\)|is invalid:/.test(error.lastLines);
 }
 
+/** Whether no answer came, so that the server may have done what it was asked for. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof ToolFailure && (error.timedOut || error.signalName !== undefined || /time(?:d )?out|deadline exceeded|\bEOF\b|connection reset|connection lost|request canceled/i.test(error.lastLines));
+}
+
 /** @returns why kubectl did not do it, in a clause */
 export function whyNot(error: unknown, namespace: string): string {
   const denied = forbiddenIn(error);

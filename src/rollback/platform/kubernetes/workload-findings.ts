@@ -11,9 +11,10 @@ import { inWords, type LiveWorkload } from "./workload.ts";
 
 export function workloadsFinding(candidates: readonly Candidate[], missing: readonly string[], target: PlatformState, now: PlatformState): PreflightFinding {
   const title = "the workloads are there";
+  const leaving = candidates.filter(({ live }) => live.object.metadata.deletionTimestamp !== undefined).map(({ to }) => inWords(to));
   const uncaptured = candidates.filter(({ to }) => recordedIn(now.workloads, to) === undefined).map(({ to }) => inWords(to));
-  if (missing.length > 0 || uncaptured.length > 0) {
-    const detail = [...missing.map((name) => `${name} is not there`), ...uncaptured.map((name) => `${name} is not configured as a workload`)].join("; ");
+  if (missing.length > 0 || leaving.length > 0 || uncaptured.length > 0) {
+    const detail = [...missing.map((name) => `${name} is not there`), ...leaving.map((name) => `${name} is being deleted`), ...uncaptured.map((name) => `${name} is not configured as a workload`)].join("; ");
     return { id: "workloads", title, outcome: "blocked", detail, hint: "Apply the manifests of the release that the checkpoint was taken of, and name all its workloads in databases.NAME.rollback.kubernetes.workloads." };
   }
   const remade = candidates

@@ -52,3 +52,9 @@ test("a strategy that was changed since the checkpoint is named, since only temp
   const found = workloadsFinding([{ to: then.to, live: now, held: [] }], [], then.state, captured(now, content("b")).state);
   expect(found).toMatchObject({ outcome: "warn", detail: expect.stringMatching(/^what is asked of deployment app beside its template is not what it was/) as string });
 });
+
+test("a workload that is being deleted cannot be gone back to, though it is still there", () => {
+  const { to, state } = captured(stable!, content("a"));
+  const leaving = { ...stable!, object: { ...stable!.object, metadata: { ...stable!.object.metadata, deletionTimestamp: "2026-11-22T03:00:00Z" } } };
+  expect(workloadsFinding([{ to, live: leaving, held: [] }], [], state, state)).toMatchObject({ outcome: "blocked", detail: "deployment app is being deleted" });
+});
