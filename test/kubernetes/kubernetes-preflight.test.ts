@@ -5,6 +5,7 @@ import { kubectlOf } from "../../src/rollback/platform/kubernetes/kubectl.ts";
 import { findWorkload } from "../../src/rollback/platform/kubernetes/workload.ts";
 import type { Manifest } from "../harness/kubernetes.ts";
 import { job } from "../harness/kubernetes.ts";
+import { stepBench } from "../harness/steps.ts";
 import { finding, scene, signal, workload } from "./rollback-scene.ts";
 
 const [app1, app2] = ["shop/ehr-app:1.4.1", "shop/ehr-app:1.4.2"];
@@ -101,10 +102,19 @@ test("Jobs, CronJobs, autoscalers and exhausted disruption budgets are named", a
   expect(finding(findings, "disruption-budget")).toMatchObject({ outcome: "warn", detail: expect.stringMatching(/^app allows no disruption of deployment app now: /) as string });
   expect(finding(findings, "autoscaler")).toMatchObject({ outcome: "warn", detail: "app keeps deployment app between 1 and 4 replicas, and rests while it is at zero" });
 
-  // What an autoscaler did is nobody's apply.
-  await kubectl("scale", "deployment/app", "--replicas", "4");
-  const [step] = platform.startTarget(target, now);
-  expect(await step!.perform({ signal, facts: new Map(), begin: () => Promise.resolve() })).toMatchObject({ changed: true });
+  // What an autoscaler did is nobody's apply, and under load it is not taken back.
+  await release(workload("Deployment", "app", app2, { replicas: 4 }));
+  const grown = await capture();
+  expect(finding(await platform.preflight(target, grown, signal), "autoscaler").detail).toMatch(/; deployment app had 1 at the checkpoint and has 4 now$/);
+  await kubectl("scale", "deployment/app", "--replicas", "3");
+  const [step, rollout] = platform.startTarget(target, grown);
+  expect(step!.title).toMatch(/, 1 replicas \(4 now\)$/);
+  const run = stepBench();
+  await run.perform(step!, rollout!);
+  expect([await step!.isDone(run.of(step!)), (await platform.observe(target, signal))[0]!.problem]).toEqual([true, undefined]);
+  expect(await kubectl("get", "deployment/app", "--output", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}")).toBe(`3 ${app1}`);
+  await run.undo(step!);
+  expect((await capture()).workloads[0]).toMatchObject({ replicas: 3, images: [{ reference: app2 }] });
 });
 
 /** A custom resource definition as Argo CD and Flux install it, as far as it matters here. */
