@@ -112,7 +112,7 @@ export function renderCheckpoint({ checkpoint, sha256, signer, deployed, boundTo
     ["checkpoint", sha256],
     ["signed by", signer],
   ];
-  const images = state.workloads.flatMap(({ name, kind, replicas, revision, images: of }) => of.map(({ reference, id, pinned }) => [`${kind}/${name}`, String(replicas), revision ?? "-", reference, id, pinned ?? "-"]));
+  const images = state.workloads.flatMap(({ name, kind, replicas, revision, images: of }) => of.map(({ reference, id, pinned }) => [`${kind}/${name}`, String(replicas), revision ?? "-", reference, id === reference ? "not known" : id, pinned ?? "-"]));
   const looks = deployed.map((entry) => (entry.deployed ? [formatInstant(entry.deployed.at), verdictWords[entry.deployed.verdict], readable(entry.deployed.problems.join("; ")) || "-"] : [entry.name, "UNTRUSTED", entry.problem.message]));
   return [
     page(facts),

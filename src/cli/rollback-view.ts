@@ -78,11 +78,24 @@ function facts(pairs: readonly (readonly [name: string, text: string])[]): strin
 }
 
 function imageLines({ now, target }: RollbackPlan): string {
-  const lines = target.state.workloads.map(({ name, images }) => {
-    const present = now.state.workloads.find((workload) => workload.name === name)?.images ?? [];
-    return `${name}: ${present.map(shown).join(", ") || "nothing"} -> ${images.map(shown).join(", ")}`;
+  const lines = target.state.workloads.map(({ kind, name, configSha256, images }) => {
+    const present = now.state.workloads.find((workload) => workload.kind === kind && workload.name === name);
+    const configured = present === undefined || present.configSha256 === configSha256 ? "" : "; its configuration is not the target's, and goes back too";
+    return `${name}: ${imageChanges(present?.images ?? [], images)}${configured}`;
   });
   return lines.join("\n") || "none";
+}
+
+type Images = RollbackPlan["target"]["state"]["workloads"][number]["images"];
+
+/** Of several containers each is named, and those that stay as they are come last. */
+function imageChanges(present: Images, images: Images): string {
+  if (images.length <= 1 && present.length <= 1) return `${present.map(shown).join(", ") || "nothing"} -> ${images.map(shown).join(", ")}`;
+  const pairs = images.map((image) => ({ image, before: present.find(({ container }) => container === image.container) }));
+  const changed = pairs.filter(({ image, before }) => before?.id !== image.id).map(({ image, before }) => `${image.container} ${before === undefined ? "nothing" : shown(before)} -> ${shown(image)}`);
+  const same = pairs.filter(({ image, before }) => before?.id === image.id).map(({ image }) => image.container);
+  const gone = present.filter(({ container }) => !images.some((image) => image.container === container)).map((image) => `${image.container} ${shown(image)} -> nothing`);
+  return [...changed, ...gone, ...(same.length === 0 ? [] : [`${same.join(", ")} as now`])].join(", ");
 }
 
 function shown({ reference, id }: { reference: string; id: string }): string {

@@ -81,6 +81,25 @@ test("a workload that was deleted and made again is another one", async () => {
   expect(finding(await platform.preflight(target, now, signal), "revision").outcome).toBe("blocked");
 });
 
+test("a workload that was deleted and applied again goes back too, and is told that its secrets could not be compared", async () => {
+  const { kubectl, platform, target, release, capture } = await twoReleases();
+  const manifest = (image: string) => workload("Deployment", "app", image, { container: { env: [{ name: "API_KEY", value: "hunter2-zebra" }] } });
+  await release(manifest(app1));
+  const keyed = await capture();
+  await kubectl("delete", "deployment/app");
+  await release(manifest(app1));
+  await release(manifest(app2));
+  const now = await capture();
+  const findings = await platform.preflight(keyed, now, signal);
+  expect(finding(findings, "revision").outcome).toBe("ok");
+  expect(finding(findings, "workloads")).toMatchObject({ outcome: "warn", detail: "deployment app was made anew since the checkpoint, or this is another cluster; what looks secret in its template cannot be compared" });
+  const run = stepBench();
+  await run.perform(...platform.startTarget(keyed, now));
+  expect((await platform.observe(keyed, signal)).map(({ problem }) => problem)).toEqual([undefined]);
+  expect(await kubectl("get", "deployment/app", "--output", "jsonpath={.spec.template.spec.containers[0]['image','env']}")).toBe(`${app1} [{"name":"API_KEY","value":"hunter2-zebra"}]`);
+  expect(finding(await platform.preflight(target, await capture(), signal), "revision")).toMatchObject({ outcome: "blocked" });
+});
+
 test("another apply after the rollback is told by the wait and the observation, and stands", async () => {
   const { kubectl, platform, target, now, release } = await twoReleases();
   const [undo, rollout] = platform.startTarget(target, now);

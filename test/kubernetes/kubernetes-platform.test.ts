@@ -76,7 +76,7 @@ test("two Deployments go back to what the checkpoint knows, again after their re
 
   const steps = platform.startTarget(target, now);
   expect(steps.map(({ id }) => id)).toEqual(["undo-deployment-app", "undo-deployment-web", "rollout"]);
-  expect(steps[0]!.title).toBe(`return deployment app to ${app1} (revision 1), 2 replicas`);
+  expect(steps[0]!.title).toBe(`return deployment app to ${app1} (revision 1), 2 replicas (1 now)`);
   const run = stepBench();
   for (const step of steps) expect(await step.isDone(run.of(step))).toBe(false);
   await run.perform(...steps);

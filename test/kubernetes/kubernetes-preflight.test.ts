@@ -5,6 +5,7 @@ import { kubectlOf } from "../../src/rollback/platform/kubernetes/kubectl.ts";
 import { findWorkload } from "../../src/rollback/platform/kubernetes/workload.ts";
 import type { Manifest } from "../harness/kubernetes.ts";
 import { job } from "../harness/kubernetes.ts";
+import { stepBench } from "../harness/steps.ts";
 import { finding, scene, signal, workload } from "./rollback-scene.ts";
 
 const [app1, app2] = ["shop/ehr-app:1.4.1", "shop/ehr-app:1.4.2"];
@@ -18,7 +19,7 @@ test("with nothing in the way, every finding is ok", async () => {
   await release(...manifests(app2));
   const findings = await platform.preflight(target, await capture(), signal);
   expect(findings.map(({ id, outcome }) => [id, outcome])).toEqual(
-    ["workloads", "permissions", "revision", "gitops", "paused", "updates", "autoscaler", "disruption-budget", "health-check", "jobs", "settings", "images"].map((id) => [id, "ok"]),
+    ["workloads", "others", "permissions", "revision", "gitops", "paused", "updates", "volumes", "autoscaler", "disruption-budget", "health-check", "jobs", "settings", "images"].map((id) => [id, "ok"]),
   );
   expect(finding(findings, "revision").detail).toMatch(/^deployment app: revision 1 \(app-\w+\); statefulset queue: revision queue-\w+ \(queue-\w+\)$/);
   expect(finding(findings, "images").detail).toBe(`${app1} is named by a tag, which may have moved: what runs afterwards is compared with the digest of the checkpoint`);
@@ -38,6 +39,30 @@ test("workloads that are paused, gone, held back or without a probe, and images 
   expect(finding(findings, "updates")).toMatchObject({ outcome: "blocked", detail: "statefulset queue changes a pod only when somebody deletes it (OnDelete)" });
   expect(finding(findings, "health-check")).toMatchObject({ outcome: "warn", detail: expect.stringMatching(/^deployment app: a container without a readiness probe/) as string });
   expect(finding(findings, "images")).toMatchObject({ outcome: "warn", detail: expect.stringContaining(`${app1} will be pulled again by every pod (imagePullPolicy Always)`) as string });
+});
+
+test("a workload that nobody configured and that runs the release which is left is named, one that only has the same proxy is not", async () => {
+  const { capture, release, apply, platform } = await scene(["deployment/app"]);
+  const proxied = (name: string, image: string, replicas = 1) => workload("Deployment", name, image, { replicas, pod: { initContainers: [{ name: "proxy", image: "shop/proxy:2", restartPolicy: "Always" }] } });
+  await release(proxied("app", app1));
+  const target = await capture();
+  await apply(proxied("mailer", app2), proxied("stopped", app2, 0), proxied("cache", "shop/cache:7"));
+  await release(proxied("app", app2));
+  const now = await capture();
+  const findings = await platform.preflight(target, now, signal);
+  expect(finding(findings, "others")).toMatchObject({ outcome: "warn", detail: `Deployment mailer runs ${app2}, and is not among the configured workloads: the rollback neither stops it nor brings it back` });
+});
+
+test("volumes that would be deleted as soon as the writers are stopped keep the rollback from starting", async () => {
+  const { capture, apply, platform, kubectl } = await scene(["statefulset/queue"]);
+  const claims = { volumeClaimTemplates: [{ metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } }] };
+  await apply(workload("StatefulSet", "queue", app1, { spec: { ...claims, persistentVolumeClaimRetentionPolicy: { whenScaled: "Delete", whenDeleted: "Retain" } } }));
+  const state = await capture();
+  const found = finding(await platform.preflight(state, state, signal), "volumes");
+  expect(found).toMatchObject({ outcome: "blocked", detail: expect.stringMatching(/^statefulset queue deletes the volumes of pods that go when it is scaled down/) as string });
+  const [, patch] = /--patch '([^']+)'/.exec(found.hint ?? "")!;
+  await kubectl("patch", "statefulset/queue", "--patch", patch!);
+  expect(finding(await platform.preflight(state, state, signal), "volumes").outcome).toBe("ok");
 });
 
 test("ConfigMaps and Secrets that changed, went or cannot be compared are named, and what is in them is not", async () => {
@@ -77,10 +102,19 @@ test("Jobs, CronJobs, autoscalers and exhausted disruption budgets are named", a
   expect(finding(findings, "disruption-budget")).toMatchObject({ outcome: "warn", detail: expect.stringMatching(/^app allows no disruption of deployment app now: /) as string });
   expect(finding(findings, "autoscaler")).toMatchObject({ outcome: "warn", detail: "app keeps deployment app between 1 and 4 replicas, and rests while it is at zero" });
 
-  // What an autoscaler did is nobody's apply.
-  await kubectl("scale", "deployment/app", "--replicas", "4");
-  const [step] = platform.startTarget(target, now);
-  expect(await step!.perform({ signal, facts: new Map(), begin: () => Promise.resolve() })).toMatchObject({ changed: true });
+  // What an autoscaler did is nobody's apply, and under load it is not taken back.
+  await release(workload("Deployment", "app", app2, { replicas: 4 }));
+  const grown = await capture();
+  expect(finding(await platform.preflight(target, grown, signal), "autoscaler").detail).toMatch(/; deployment app had 1 at the checkpoint and has 4 now$/);
+  await kubectl("scale", "deployment/app", "--replicas", "3");
+  const [step, rollout] = platform.startTarget(target, grown);
+  expect(step!.title).toMatch(/, 1 replicas \(4 now\)$/);
+  const run = stepBench();
+  await run.perform(step!, rollout!);
+  expect([await step!.isDone(run.of(step!)), (await platform.observe(target, signal))[0]!.problem]).toEqual([true, undefined]);
+  expect(await kubectl("get", "deployment/app", "--output", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}")).toBe(`3 ${app1}`);
+  await run.undo(step!);
+  expect((await capture()).workloads[0]).toMatchObject({ replicas: 3, images: [{ reference: app2 }] });
 });
 
 /** A custom resource definition as Argo CD and Flux install it, as far as it matters here. */

@@ -32,6 +32,22 @@ test("a compatible migration is rolled back by images alone, and no row is lost"
   expect(await patients(app)).toBe(before);
 });
 
+test("a release that is a configuration alone goes back, and not by a plan from before somebody changed it again", async () => {
+  const app = await kubernetesApp();
+  const level = (): Promise<string> => app.namespace.kubectl("get", "deployment", "api", "--output", "jsonpath={.spec.template.spec.containers[0].env[0].value}");
+  const configure = (value: string): Promise<string> => app.namespace.kubectl("set", "env", "deployment/api", `LOG_LEVEL=${value}`);
+  await app.checkpoint("1.4.2");
+  await configure("debug");
+  const planned = await app.ok("rollback", "plan", "--to", "1.4.1", "--out", "plan.json");
+  expect(planned.stdout).toMatch(/api: .* -> .*; its configuration is not the target's, and goes back too/);
+  await configure("trace");
+  const refused = await app.run("rollback", "--plan", "plan.json", "--confirm", app.namespace.name);
+  expect([refused.code, refused.stderr]).toEqual([19, expect.stringContaining("no longer fits: what runs now is different now")]);
+  expect(await level()).toBe("trace");
+  const result = (await app.ok("rollback", "--to", "1.4.1", "--confirm", app.namespace.name, "--json")).json<RollbackResult>();
+  expect([result.strategy, result.outcome, await level()]).toEqual(["images-only", "done", "info"]);
+});
+
 test("a release whose rollout never becomes ready is rolled back too", async () => {
   const app = await kubernetesApp();
   await app.checkpoint("1.4.2");

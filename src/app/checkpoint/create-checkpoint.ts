@@ -26,9 +26,9 @@ import { type Context, databaseNamed, reachDatabase, requireSigner, type Workpla
 import { lockDatabase } from "../lock-database.ts";
 import { inWorkplace } from "../record.ts";
 import { configuredPlatform, requireRollbackSettings } from "../rollback/configured-platform.ts";
-import { databaseServiceHint, databaseServices } from "../rollback/database-service.ts";
 import { manifestSha256 } from "./bound-backup.ts";
 import { type ComingSource, lastRecordOf, requireComing } from "./coming-migrations.ts";
+import { doubtsAbout, requireGoodPlace } from "./doubts.ts";
 import { type DatabaseState, readDatabaseState } from "../database-state.ts";
 import { ledgerDifference } from "./ledger-difference.ts";
 import { type ChosenBackup, preDeployBackup, readBackup, requireThere, unlikeNow } from "./pre-deploy-backup.ts";
@@ -117,8 +117,7 @@ async function look(context: Context, { repository }: Workplace, database: Datab
   const { signal, clock } = context;
   const state = await readDatabaseState(server, signal);
   const runs = await platform.capture(signal);
-  requireSomething(runs);
-  requireDatabaseApart(runs, database);
+  requireGoodPlace(runs, database);
   const doubts = await doubtsAbout(platform, runs, signal);
   const settings = requireRollbackSettings(database).health;
   const health = settings === undefined ? null : await checkHealth(settings, { clock, signal });
@@ -131,7 +130,6 @@ async function look(context: Context, { repository }: Workplace, database: Datab
     warnings: [
       ...(pending === null ? ["nobody tells which migrations the coming release brings: name them with --migrations, --migration or --no-migrations, so that `checkpoint verify` can look for them"] : []),
       ...warnings,
-      ...runs.workloads.flatMap(({ name, replicas }) => (replicas === 0 ? [`nothing runs of ${name}: a rollback to this checkpoint would come back to that`] : [])),
       ...(open.length > 0 ? [`${open.join(" and ")} has not ended, so what runs may stand half-way between two releases: end it with \`holdfast rollback resume\` or \`holdfast rollback abort\` before the deploy`] : []),
       ...doubts,
       ...(health === null ? ["no health check is configured, so how the application was is not recorded"] : []),
@@ -140,31 +138,6 @@ async function look(context: Context, { repository }: Workplace, database: Datab
       ...(isPartial(filterOf(database)) ? ["the backups of this database are partial: what is left out cannot be brought back"] : []),
     ],
   };
-}
-
-/** A wrong name of a project looks like one that is down. A rollback to nothing would change nothing, and be done. */
-function requireSomething({ address, workloads }: PlatformState): void {
-  if (workloads.length === 0 || workloads.some(({ replicas }) => replicas > 0)) return;
-  const place = Object.entries(address).map(([name, value]) => `${name} ${value}`).join(", ");
-  throw new HoldfastError("configuration", `nothing runs of ${workloads.map(({ name }) => name).join(", ")} (${place}), so there is nothing to go back to`, {
-    hints: ["Look whether the rollback's configuration names the place where the application runs.", "If it is stopped on purpose, take the checkpoint while it runs: a checkpoint records what runs."],
-  });
-}
-
-/** What of a rollback's preflight is about what is recorded, rather than about the moment of the rollback. */
-const ofTheRecord: ReadonlySet<string> = new Set(["stopped", "directory"]);
-
-/** What a rollback to this would be told, while it can still be mended. Of a cluster, `doctor` asks. */
-async function doubtsAbout(platform: Platform, runs: PlatformState, signal: AbortSignal): Promise<string[]> {
-  if (platform.kind !== "compose") return [];
-  const found = await platform.preflight(runs, runs, signal);
-  return found.flatMap(({ id, outcome, detail }) => (outcome === "blocked" ? [`as things are now, a rollback to this checkpoint would be refused: ${detail}`] : ofTheRecord.has(id) ? [detail] : []));
-}
-
-/** Said before the deploy, since after it only a checkpoint of other services would help. */
-function requireDatabaseApart(runs: PlatformState, database: DatabaseConfig): void {
-  const names = databaseServices(runs, database);
-  if (names.length > 0) throw new HoldfastError("configuration", `the database is reached through a service of the release: ${names.join(", ")}`, { hints: [databaseServiceHint] });
 }
 
 interface Binding extends Surroundings {

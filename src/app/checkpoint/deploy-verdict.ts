@@ -6,6 +6,8 @@ import { counted } from "../../text/format.ts";
 
 export interface AfterDeploy {
   readonly state: PlatformState;
+  /** What is wrong with single replicas: sentences. */
+  readonly replicas: readonly string[];
   readonly ledgers: readonly LedgerState[];
   /** Undefined without a configured health check. */
   readonly health: SettledHealth | undefined;
@@ -24,6 +26,7 @@ export function judgeDeploy(checkpoint: Checkpoint, after: AfterDeploy): DeployV
   const found = [ofHealth(checkpoint, after), ofLedgers(checkpoint, after.ledgers), ofImages(checkpoint, after.state)];
   const problems = [
     ...found.flatMap((each) => each.problems),
+    ...after.replicas,
     ...(after.errorBudget?.passed === false ? [`the error budget does not hold: ${after.errorBudget.detail}`] : []),
   ];
   return { verdict: problems.length === 0 ? "good" : "bad", problems, warnings: found.flatMap(({ warnings }) => warnings) };
@@ -67,10 +70,10 @@ function ofLedgers(checkpoint: Checkpoint, now: readonly LedgerState[]): Found {
 
 function ofImages({ state: before, release }: Checkpoint, now: PlatformState): Found {
   if (before.workloads.length === 0) return { problems: [], warnings: [] };
-  const idsOf = ({ workloads }: PlatformState): string => JSON.stringify(workloads.map(({ kind, name, images }) => [kind, name, images.map(({ container, id }) => [container, id])]).sort());
+  const runs = ({ workloads }: PlatformState): string => JSON.stringify(workloads.map(({ kind, name, configSha256, images }) => [kind, name, configSha256, images.map(({ container, id }) => [container, id])]).sort());
   const gone = before.workloads.filter(({ kind, name }) => !now.workloads.some((there) => there.kind === kind && there.name === name)).map(({ name }) => name);
   return {
     problems: gone.length > 0 ? [`${gone.join(", ")} ${gone.length === 1 ? "does" : "do"} not run any more`] : [],
-    warnings: idsOf(before) === idsOf(now) ? [`every image is the one from before: was ${release} deployed at all?`] : [],
+    warnings: runs(before) === runs(now) ? [`every image and its configuration are those from before: was ${release} deployed at all?`] : [],
   };
 }

@@ -1,10 +1,12 @@
 /** The story after a deploy: what runs now, whether it works, and whether the migrations came; signed, good or bad. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 
 import { deployedKey } from "../../catalog/layout.ts";
 import type { DatabaseConfig } from "../../config/config.ts";
 import { HoldfastError, throwIfCancelled } from "../../errors.ts";
 import { runStep } from "../../ports.ts";
+import { counted } from "../../text/format.ts";
 import { shellWord } from "../../process/shell-word.ts";
 import type { Checkpoint, Deployed } from "../../rollback/checkpoint/checkpoint.ts";
 import { freeSecond } from "../../rollback/checkpoint/free-second.ts";
@@ -40,6 +42,7 @@ const steps = [
   { id: "find", title: "read the checkpoint" },
   { id: "capture", title: "look at what runs and at the database" },
   { id: "health", title: "ask the application how it is" },
+  { id: "replicas", title: "look at every replica" },
   { id: "budget", title: "ask for the error budget" },
   { id: "record", title: "sign and publish what was seen" },
 ] as const;
@@ -65,13 +68,16 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
       subject["checkpoint"] = checkpoint.id;
       subject["release"] = checkpoint.release;
       const platform = options.runsOn ?? configuredPlatform(database, checkpoint.state.platform);
-      const { state, ledgers, schemaFingerprint } = await runStep(reporter, "capture", () => lookThere(context, database, platform, checkpoint));
+      const { ledgers, schemaFingerprint } = await runStep(reporter, "capture", () => lookThere(context, database, platform, checkpoint));
       const { health: asked, errorBudget: hook } = settings;
       const health = asked && (await runStep(reporter, "health", () => awaitHealthy(asked, { release: checkpoint.release, clock, signal }), (settled) => settled.health.detail));
+      // An old replica answers as well as a new one: that the application is healthy does not say that the release runs.
+      const patience = health?.healthy === false ? 0 : (asked?.timeoutMs ?? replicasMs);
+      const { state, replicas } = await runStep(reporter, "replicas", () => settled(platform, patience, signal), (seen) => (seen.replicas.length === 0 ? "each is as it should be" : counted(seen.replicas.length, "problem")));
       const errorBudget = hook === undefined ? null : await runStep(reporter, "budget", () => askErrorBudget(hook, { release: checkpoint.release, signal }), ({ detail }) => detail);
       if (health === undefined) reporter.emit({ type: "step-skipped", step: "health", why: "no health check is configured" });
       if (errorBudget === null) reporter.emit({ type: "step-skipped", step: "budget", why: "no command is configured for it" });
-      const after: AfterDeploy = { state, ledgers, health, errorBudget };
+      const after: AfterDeploy = { state, replicas, ledgers, health, errorBudget };
       const { verdict, problems, warnings } = judgeDeploy(checkpoint, after);
       const deployed = await runStep(reporter, "record", async () => {
         const at = await freeSecond(repository, (second) => deployedKey(database.name, checkpoint.id, second), { clock, signal });
@@ -96,10 +102,10 @@ export async function verifyCheckpoint(context: Context, options: VerifyCheckpoi
   }
 }
 
-async function lookThere(context: Context, database: DatabaseConfig, platform: Platform, checkpoint: Checkpoint): Promise<Pick<Deployed, "state" | "ledgers" | "schemaFingerprint">> {
-  const state = await captureThere(platform, checkpoint, context.signal);
+async function lookThere(context: Context, database: DatabaseConfig, platform: Platform, checkpoint: Checkpoint): Promise<Pick<Deployed, "ledgers" | "schemaFingerprint">> {
+  await captureThere(platform, checkpoint, context.signal);
   const { ledgers, schema } = await readDatabaseState(await reachDatabase(context, database), context.signal);
-  return { state, ledgers: ledgers.map(ledgerState), schemaFingerprint: schema.fingerprint };
+  return { ledgers: ledgers.map(ledgerState), schemaFingerprint: schema.fingerprint };
 }
 
 async function captureThere(platform: Platform, checkpoint: Checkpoint, signal: AbortSignal): Promise<Deployed["state"]> {
@@ -111,6 +117,21 @@ async function captureThere(platform: Platform, checkpoint: Checkpoint, signal: 
     });
   }
   return platform.capture(signal);
+}
+
+const replicasMs = 120_000;
+const pollMs = 500;
+
+/** What runs once every replica runs just that, or when no time is left; and what is wrong with them then. */
+async function settled(platform: Platform, patienceMs: number, signal: AbortSignal): Promise<Pick<AfterDeploy, "state" | "replicas">> {
+  const until = performance.now() + patienceMs;
+  for (;;) {
+    const state = await platform.capture(signal);
+    const replicas = (await platform.observe(state, signal)).flatMap(({ problem }) => problem ?? []);
+    if (replicas.length === 0 || performance.now() >= until) return { state, replicas };
+    await sleep(pollMs, undefined, { signal }).catch(() => undefined);
+    throwIfCancelled(signal);
+  }
 }
 
 function badDeploy({ name }: DatabaseConfig, { running, release }: Checkpoint, deployed: Deployed, warnings: readonly string[]): HoldfastError {

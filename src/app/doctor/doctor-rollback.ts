@@ -49,6 +49,7 @@ async function checkPlatform(area: Area, context: Context, database: DatabaseCon
   const still = state.workloads.filter(({ replicas }) => replicas === 0).map(({ name }) => name);
   if (still.length > 0) area.add("platform", "warn", `${place}: nothing runs of ${still.join(", ")}`, "If they are not stopped on purpose, look why: a checkpoint records what runs.");
   else area.add("platform", "ok", `${place}: ${running(state)}`);
+  for (const forgotten of (await area.attempt("history", () => inTime(context, (signal) => platform.forgets?.(signal) ?? Promise.resolve([])))) ?? []) area.add("history", "warn", forgotten);
   const { kubernetes } = settings;
   if (platform.kind !== "kubernetes" || kubernetes === undefined) return;
   const permissions = await area.attempt("permissions", () => inTime(context, (signal) => permissionsFinding(kubectlOf(kubernetes), kubernetes.workloads.map(parseWorkload), signal)));

@@ -115,10 +115,11 @@ function titlesOf(context: Context, workplace: Workplace, database: DatabaseConf
 
 /** Whoever asks to go where he is has the wrong release, or the wrong place. */
 function requireChange({ checkpoint }: CheckpointRecord, { state, ledgers }: Present, { strategy }: PlanOptions): void {
-  const images = (of: typeof state): string => JSON.stringify(of.workloads.map(({ name, images: all }) => [name, all.map(({ id }) => id)]).toSorted());
+  // A release may be a configuration alone, which a rollback brings back as well.
+  const runs = (of: typeof state): string => JSON.stringify(of.workloads.map(({ kind, name, configSha256, images }) => [kind, name, configSha256, images.map(({ id }) => id)]).toSorted());
   const ledger = (of: typeof ledgers): string => JSON.stringify(of.map(({ table, sha256 }) => [table, sha256]));
-  if (strategy !== undefined || images(state) !== images(checkpoint.state) || ledger(ledgers) !== ledger(checkpoint.ledgers)) return;
-  const same = [...(state.workloads.length === 0 ? [] : ["the same images"]), ...(ledgers.length === 0 ? [] : ["the same migration ledger"])].join(", and ");
+  if (strategy !== undefined || runs(state) !== runs(checkpoint.state) || ledger(ledgers) !== ledger(checkpoint.ledgers)) return;
+  const same = [...(state.workloads.length === 0 ? [] : ["the same images and configuration"]), ...(ledgers.length === 0 ? [] : ["the same migration ledger"])].join(", and ");
   throw new HoldfastError("refused", same === "" ? `nothing tells what is now from what was at checkpoint ${checkpoint.id}: the schema is the same, and neither images nor a migration ledger are known` : `what runs now is what ran at checkpoint ${checkpoint.id}: ${same}`, {
     hints: ["Choose an earlier release with --to; `holdfast checkpoint list` shows what there is.", "To bring back the data alone, say --strategy restore-and-swap."],
   });

@@ -9,7 +9,8 @@ const decisive: readonly (readonly [what: string, of: (plan: RollbackPlan) => un
   ["the checkpoint", ({ checkpoint }) => [checkpoint.id, checkpoint.sha256, checkpoint.backup]],
   ["the strategy", ({ strategy }) => strategy],
   ["the place", ({ now, confirm }) => [now.state.platform, now.state.address, confirm]],
-  ["what runs now", ({ now }) => now.state.workloads.map(({ name, images, replicas }) => [name, replicas, images.map(({ id }) => id)])],
+  // How many replicas there are is an autoscaler's to say at any minute; whether there are any is not.
+  ["what runs now", ({ now }) => now.state.workloads.map(({ kind, name, configSha256, images, replicas }) => [kind, name, configSha256, replicas > 0, images.map(({ id }) => id)])],
   ["the migration ledger", ({ now }) => now.ledgers.map(({ table, sha256 }) => [table, sha256])],
   ["the down-SQL", ({ strategy, migrations }) => (strategy === "down-sql" ? migrations.map(({ down, downSha256 }) => [down, downSha256]) : [])],
   ["the steps", ({ steps }) => steps.map(({ id }) => id)],

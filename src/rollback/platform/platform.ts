@@ -104,6 +104,8 @@ export interface Platform {
    * there; one that something else uses is left alone. Safe to repeat.
    */
   unpin(old: readonly CheckpointPins[], kept: readonly CheckpointPins[], signal: AbortSignal): Promise<Unpinned>;
+  /** What of the present state will be gone once another is deployed, so that no rollback could bring it back: sentences. Absent where all is kept. */
+  forgets?(signal: AbortSignal): Promise<string[]>;
   /**
    * Looks at everything that could keep the way from `now` to `target` from succeeding. Changes nothing.
    * @param since - when `target` was captured, where that is known

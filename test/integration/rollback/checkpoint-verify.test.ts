@@ -48,6 +48,27 @@ test("a bad deploy ends with 24, which nothing else does, names the way back, an
   expect((await readAudit(there.on.context, { last: 1 }))[0]).toMatchObject({ action: "checkpoint verify", outcome: "failed", code: "deploy-bad", subject: { verdict: "bad" } });
 });
 
+describe("a deploy of which a replica does not run", () => {
+  const stuck = "deployment worker: 0 of 2 replicas are there";
+  const seenFor = async (looks: number) => {
+    const there = await deployment();
+    await there.checkpoint();
+    await there.deploy();
+    let looked = 0;
+    return { ...there, platform: { ...there.platform, observe: () => Promise.resolve(looked++ < looks ? [{ workload: "deployment/worker", replicas: [], problem: stuck }] : []) } };
+  };
+
+  test("is bad, although the application is healthy", async () => {
+    const there = await seenFor(Number.POSITIVE_INFINITY);
+    await expect(look(there)).rejects.toMatchObject({ code: "deploy-bad", message: `the deploy of 1.4.2 is bad: ${stuck}` });
+    expect((await seen(there))[0]?.deployed).toMatchObject({ verdict: "bad", problems: [stuck], health: { healthy: true } });
+  });
+
+  test("is waited for as long as the health check is", async () => {
+    expect((await look(await seenFor(1))).deployed.verdict).toBe("good");
+  });
+});
+
 test("an application that is well only in between is not healthy", async () => {
   const there = await deployment();
   await there.checkpoint();

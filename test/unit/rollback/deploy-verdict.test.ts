@@ -12,7 +12,7 @@ import { begunOf } from "./rollback-fixture.ts";
 const at = "2026-11-20T02:00:00.000Z";
 const checkpoint = checkpointOf("1.4.2", "1.4.1", at);
 const health = (version: string | null, healthy = true): NonNullable<AfterDeploy["health"]> => ({ healthy, passedInARow: healthy ? 3 : 1, attempts: 3, health: { url: "http://app/api/health", healthy, detail: "status 200", version, at } });
-const fine: AfterDeploy = { state: stateOf("1.4.2"), ledgers: [ledgerOf(["1_init", "2_widen"])], health: health("1.4.2"), errorBudget: null };
+const fine: AfterDeploy = { state: stateOf("1.4.2"), replicas: [], ledgers: [ledgerOf(["1_init", "2_widen"])], health: health("1.4.2"), errorBudget: null };
 
 const judge = (after: Partial<AfterDeploy>, of: Partial<Checkpoint> = {}) => judgeDeploy({ ...checkpoint, ...of }, { ...fine, ...after });
 
@@ -28,6 +28,7 @@ describe("it is bad", () => {
     ["when one failed", { ledgers: [ledgerOf(["1_init", "2_widen"], { failed: 1 })] }, "the ledger public._prisma_migrations has 1 migration more that was not finished, or rolled back"],
     ["when the ledger is gone", { ledgers: [] }, "the ledger public._prisma_migrations is gone"],
     ["when a workload is gone", { state: { ...stateOf("1.4.2"), workloads: stateOf("1.4.2").workloads.slice(0, 1) } }, "worker does not run any more"],
+    ["when a replica is not as it should be", { replicas: ["deployment worker: 0 of 2 replicas are there"] }, "deployment worker: 0 of 2 replicas are there"],
     ["when the error budget does not hold", { errorBudget: { passed: false, detail: "burn rate 14" } }, "the error budget does not hold: burn rate 14"],
   ])("%s", (_when, after, problem) => {
     const { verdict, problems } = judge(after);
@@ -37,13 +38,18 @@ describe("it is bad", () => {
 
 describe("it is odd, and said so", () => {
   test.each<[string, Partial<AfterDeploy>, Partial<Checkpoint>, string]>([
-    ["when no image changed", { state: stateOf("1.4.1") }, {}, "every image is the one from before: was 1.4.2 deployed at all?"],
+    ["when no image changed", { state: stateOf("1.4.1") }, {}, "every image and its configuration are those from before: was 1.4.2 deployed at all?"],
     ["when the application tells another version", { health: health("7f3a9c") }, {}, "the application says that it is 7f3a9c, where 1.4.2 was expected"],
     ["when nobody asks the application", { health: undefined }, {}, "no health check is configured, so nothing says that the application works"],
     ["when a migration came that nobody announced", {}, { pending: [] }, "the checkpoint did not know of 2_widen, applied since"],
   ])("%s", (_when, after, of, warning) => {
     expect(judge(after, of)).toEqual({ verdict: "good", problems: [], warnings: [warning] });
   });
+});
+
+test("a release that is a configuration alone is not taken for none", () => {
+  const configured = { ...stateOf("1.4.1"), workloads: stateOf("1.4.1").workloads.map((workload) => ({ ...workload, configSha256: "d".repeat(64) })) };
+  expect(judge({ state: configured })).toEqual({ verdict: "good", problems: [], warnings: [] });
 });
 
 test("a migration that had failed before the deploy is not the deploy's", () => {

@@ -64,3 +64,9 @@ async function captureWorkload(kubectl: Kubectl, live: LiveWorkload, signal: Abo
     resolved: { ...recordOf(live, imageIds) },
   };
 }
+
+/** A template is kept by the history alone. @throws as {@link capture} */
+export async function forgets(kubectl: Kubectl, names: readonly WorkloadName[], signal: AbortSignal): Promise<string[]> {
+  const live = await Promise.all(names.map((name) => findWorkload(kubectl, name, signal).catch((error: unknown) => { throw cannotLook(error, inWords(name), kubectl); })));
+  return live.flatMap((each) => (each?.object.spec.revisionHistoryLimit === 0 ? [`${inWords(each)} keeps no former revision (revisionHistoryLimit: 0): once another release is applied, nothing can bring this one back; set it to 2 or more in its manifest before the deploy`] : []));
+}

@@ -105,6 +105,11 @@ export function isRejectedPatch(error: unknown): boolean {
   return error instanceof ToolFailure && /the server rejected our request|\(Invalid\)|\(Conflict\)|is invalid:/.test(error.lastLines);
 }
 
+/** Whether no answer came, so that the server may have done what it was asked for. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof ToolFailure && (error.timedOut || error.signalName !== undefined || /time(?:d )?out|deadline exceeded|\bEOF\b|connection reset|connection lost|request canceled/i.test(error.lastLines));
+}
+
 /** @returns why kubectl did not do it, in a clause */
 export function whyNot(error: unknown, namespace: string): string {
   const denied = forbiddenIn(error);
@@ -121,7 +126,9 @@ export function cannotLook(error: unknown, what: string, { namespace }: Kubectl)
   const denied = forbiddenIn(error);
   return new HoldfastError("configuration", `${what} cannot be looked at: ${whyNot(error, namespace)}`, {
     hints: [
-      denied === undefined
+      error.missing
+        ? "Install kubectl on this host, in a version within one minor of the cluster's, and see that it is in the PATH of whoever runs holdfast."
+        : denied === undefined
         ? "Check databases.NAME.rollback.kubernetes in holdfast.yaml, and `kubectl --context CONTEXT --namespace NAMESPACE get deployments`."
         : `Give ${denied.user} a role that may ${denied.verb} ${denied.resource}.`,
     ],

@@ -1,7 +1,7 @@
 /** Kubernetes by kubectl, always with its context and namespace named. */
 import type { KubernetesSettings } from "../../../config/rollback-settings.ts";
 import type { Platform } from "../platform.ts";
-import { capture } from "./capture.ts";
+import { capture, forgets } from "./capture.ts";
 import { cannotLook, kubectlOf } from "./kubectl.ts";
 import { observe } from "./observe.ts";
 import { preflight } from "./preflight.ts";
@@ -22,6 +22,7 @@ export function kubernetesPlatform(settings: KubernetesSettings): Platform {
     // The nodes' images are not ours to keep: a revision is pulled again from its registry.
     pin: (state) => Promise.resolve(state),
     unpin: () => Promise.resolve({ released: new Map(), failed: [] }),
+    forgets: (signal) => forgets(kubectl, workloads, signal),
     preflight: (target, now, signal) => preflight(kubectl, target, now, signal),
     stopWriters: (now) => stopWriters(kubectl, now, settings.rolloutTimeoutMs),
     startTarget: (target, now) => startTarget(kubectl, target, now, settings.rolloutTimeoutMs),

@@ -1,29 +1,37 @@
 /** What else stands in the namespace and has a say: autoscalers, disruption budgets, Jobs. */
 import type { PreflightFinding } from "../../finding.ts";
+import type { PlatformState } from "../platform.ts";
 import { listAutoscalers } from "./autoscaler.ts";
 import { allowed, type Kubectl } from "./kubectl.ts";
-import { budgets, cronJobs, jobs } from "./objects.ts";
-import { inWords, selects, type LiveWorkload, type WorkloadName } from "./workload.ts";
+import { budgets, cronJobs, jobs, runningObjects } from "./objects.ts";
+import { recordedIn, type RecordedWorkload } from "./record.ts";
+import { containersOf } from "./template.ts";
+import { inWords, selects, type LiveWorkload } from "./workload.ts";
 
 function unlisted(id: string, title: string, what: string): PreflightFinding {
   return { id, title, outcome: "warn", detail: `${what} may not be listed here, so that nothing is known of them`, hint: `Give the user of the configured context a Role that may list ${what}, or look at them yourself.` };
 }
 
-export async function autoscalerFinding(kubectl: Kubectl, workloads: readonly WorkloadName[], signal: AbortSignal): Promise<PreflightFinding> {
+export async function autoscalerFinding(kubectl: Kubectl, workloads: readonly RecordedWorkload[], now: PlatformState, signal: AbortSignal): Promise<PreflightFinding> {
   const title = "nobody else changes the replicas";
   const found = await allowed(listAutoscalers(kubectl, signal));
   if (found === "forbidden") return unlisted("autoscaler", title, "horizontalpodautoscalers.autoscaling");
   const scaling = found.filter(({ of }) => workloads.some(({ kind, name }) => kind === of.kind && name === of.name));
   if (scaling.length === 0) return { id: "autoscaler", title, outcome: "ok", detail: "no autoscaler does" };
+  const more = workloads.flatMap((to) => {
+    const present = recordedIn(now.workloads, to)?.state.replicas ?? 0;
+    return scaling.some(({ of }) => of.kind === to.kind && of.name === to.name) && present > to.state.replicas ? [`${inWords(to)} had ${to.state.replicas} at the checkpoint and has ${present} now`] : [];
+  });
   const detail = scaling.map(({ name, of, minimum, maximum, wakes }) => `${name} keeps ${inWords(of)} between ${minimum} and ${maximum} replicas${wakes ? " and is KEDA's, which may start it while it should stand still" : ", and rests while it is at zero"}`);
   return {
     id: "autoscaler",
     title,
     outcome: "warn",
-    detail: detail.join("; "),
-    hint: scaling.some(({ wakes }) => wakes)
-      ? "Annotate the ScaledObject with autoscaling.keda.sh/paused-replicas=\"0\" before the rollback stops the writers."
-      : "The replicas of the checkpoint are asked for first; the autoscaler goes on from there.",
+    detail: [...detail, ...more].join("; "),
+    hint: [
+      ...(scaling.some(({ wakes }) => wakes) ? ["Annotate the ScaledObject with autoscaling.keda.sh/paused-replicas=\"0\" before the rollback stops the writers."] : []),
+      "Where it has more replicas than the checkpoint, they are kept; after a stop those of the checkpoint are asked for first, and the autoscaler goes on from there.",
+    ].join(" "),
   };
 }
 
@@ -42,6 +50,31 @@ export async function budgetFinding(kubectl: Kubectl, live: readonly LiveWorkloa
     outcome: "warn",
     detail: `${tight.join("; ")}: the rollback itself is not held up by it, but it stops more replicas than the budget would`,
     hint: "See `kubectl get poddisruptionbudgets`; nodes cannot be drained while the rollback runs.",
+  };
+}
+
+/**
+ * Workloads that nobody configured and that run the release which is left: they go on with it, and write, also while the
+ * database moves. They are known by their images, but not by those that the target has as well (a proxy, a cache).
+ */
+export async function othersFinding(kubectl: Kubectl, target: PlatformState, now: PlatformState, signal: AbortSignal): Promise<PreflightFinding> {
+  const title = "nothing else runs the release that is left";
+  const found = await allowed(kubectl.read(runningObjects, ["get", "deployments.apps,statefulsets.apps,daemonsets.apps"], { signal }));
+  if (found === "forbidden") return unlisted("others", title, "deployments.apps, statefulsets.apps and daemonsets.apps");
+  const references = ({ workloads }: PlatformState): Set<string> => new Set(workloads.flatMap(({ images }) => images.map(({ reference }) => reference)));
+  const [left, kept] = [references(now), references(target)];
+  const others = (found?.items ?? []).flatMap(({ kind, metadata: { name }, spec: { template, replicas } }) => {
+    const image = containersOf(template).map((container) => container.image).find((reference) => left.has(reference) && !kept.has(reference));
+    const own = now.workloads.some((workload) => workload.kind === kind.toLowerCase() && workload.name === name);
+    return own || image === undefined || replicas === 0 ? [] : [`${kind} ${name} runs ${image}`];
+  });
+  if (others.length === 0) return { id: "others", title, outcome: "ok", detail: "no other Deployment, StatefulSet or DaemonSet of the namespace does" };
+  return {
+    id: "others",
+    title,
+    outcome: "warn",
+    detail: `${others.join("; ")}, and is not among the configured workloads: the rollback neither stops it nor brings it back`,
+    hint: "Name it in databases.NAME.rollback.kubernetes.workloads before the next checkpoint; now, stop it or bring it back by hand.",
   };
 }
 

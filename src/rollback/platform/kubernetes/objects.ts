@@ -59,6 +59,9 @@ export const workloadObject = z.looseObject({
     paused: z.boolean().default(false),
     selector: labelSelector,
     template: podTemplate,
+    revisionHistoryLimit: z.int().optional(),
+    persistentVolumeClaimRetentionPolicy: z.looseObject({ whenScaled: z.string().optional() }).optional(),
+    volumeClaimTemplates: z.array(z.unknown()).default([]),
     updateStrategy: z.looseObject({ type: z.string().optional(), rollingUpdate: z.looseObject({ partition: z.int().optional() }).optional() }).optional(),
   }),
   status: z
@@ -118,6 +121,11 @@ export type SettingObject = z.infer<typeof settingObject>;
 
 export const budgets = z.looseObject({
   items: z.array(z.looseObject({ metadata, spec: z.looseObject({ selector: labelSelector.optional() }), status: z.looseObject({ disruptionsAllowed: z.int().default(0) }) })),
+});
+
+/** Whatever keeps pods running. */
+export const runningObjects = z.looseObject({
+  items: z.array(z.looseObject({ kind: z.string(), metadata, spec: z.looseObject({ replicas: z.int().optional(), template: podTemplate }) })),
 });
 
 export const autoscalers = z.looseObject({

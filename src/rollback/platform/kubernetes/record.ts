@@ -4,8 +4,8 @@ import { z } from "zod";
 import type { WorkloadState } from "../platform.ts";
 import { sha256Of, without } from "./json.ts";
 import { podTemplate } from "./objects.ts";
-import { lastingSha256, templateSha256 } from "./template.ts";
-import type { LiveWorkload, WorkloadName } from "./workload.ts";
+import { lastingSha256, templateSha256, unkeyedSha256 } from "./template.ts";
+import { identityOfUid, type LiveWorkload, type WorkloadName } from "./workload.ts";
 
 const recordSchema = z.strictObject({
   /** Of this very object, as the cluster counts its changes. */
@@ -37,7 +37,7 @@ export function recordOf(live: LiveWorkload, imageIds: WorkloadRecord["imageIds"
 }
 
 export function identityOf({ object }: LiveWorkload): string {
-  return sha256Of({ workload: object.metadata.uid });
+  return identityOfUid(object.metadata.uid);
 }
 
 export function specSha256({ object }: LiveWorkload): string {
@@ -61,7 +61,7 @@ export function recordedIn(states: readonly WorkloadState[], { kind, name }: Wor
   return state && recorded(state);
 }
 
-/** Whether the live template is that of the record. */
+/** Whether the live template is that of the record; of a workload that was made anew, as far as its hashed values can be compared. */
 export function hasTemplateOf(live: LiveWorkload, { record }: RecordedWorkload): boolean {
-  return lastingSha256(live.template) === record.lastingSha256;
+  return lastingSha256(live.template) === record.lastingSha256 || (identityOf(live) !== record.identity && unkeyedSha256(live.template) === unkeyedSha256(record.template));
 }

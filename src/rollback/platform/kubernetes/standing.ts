@@ -2,7 +2,7 @@
 import { HoldfastError } from "../../../errors.ts";
 import { ToolFailure } from "../../../process/run.ts";
 import type { PlatformState } from "../platform.ts";
-import { forbiddenIn, whyNot, type Kubectl } from "./kubectl.ts";
+import { forbiddenIn, isUnanswered, whyNot, type Kubectl } from "./kubectl.ts";
 import { hasTemplateOf, recorded, recordedIn } from "./record.ts";
 import { findWorkload, inWords, type WorkloadName } from "./workload.ts";
 
@@ -36,7 +36,7 @@ export async function inStep<T>(kubectl: Kubectl, doing: string, target: Platfor
     if (!(error instanceof ToolFailure)) throw error;
     const denied = forbiddenIn(error);
     const standing = await whereThingsStand(kubectl, target, now, signal);
-    throw new HoldfastError("rollback-failed", `${doing}: ${whyNot(error, kubectl.namespace)}`, {
+    throw new HoldfastError("rollback-failed", `${isUnanswered(error) ? doing.replace(/^(.*) was not changed$/, "whether $1 was changed is not known, since no answer came") : doing}: ${whyNot(error, kubectl.namespace)}`, {
       hints: [
         `Things stand so: ${standing.join("; ")}.`,
         ...(denied === undefined ? [] : [`Give ${denied.user} a role that may ${denied.verb} ${denied.resource} in namespace ${kubectl.namespace}.`]),
@@ -47,7 +47,7 @@ export async function inStep<T>(kubectl: Kubectl, doing: string, target: Platfor
   }
 }
 
-/** What {@link inStep} says where a change failed. */
+/** What {@link inStep} says where a change failed; of one that was not answered it says that it may have been made. */
 export function notChanged(name: WorkloadName): string {
   return `${inWords(name)} was not changed`;
 }

@@ -5,6 +5,7 @@
 import { HoldfastError } from "../../../errors.ts";
 import type { RollbackStep, StepRun } from "../../step.ts";
 import type { PlatformState } from "../platform.ts";
+import { autoscalerOf } from "./autoscaler.ts";
 import { change, type Explained } from "./guard.ts";
 import type { Kubectl } from "./kubectl.ts";
 import type { PodTemplate } from "./objects.ts";
@@ -12,7 +13,7 @@ import { hasTemplateOf, recorded, recordedIn, type RecordedWorkload } from "./re
 import { rolloutStep } from "./rollout.ts";
 import { inStep, notChanged } from "./standing.ts";
 import { maintenanceStep } from "./stop-writers.ts";
-import { imagesInWords } from "./template.ts";
+import { imagesInWords, unkeyedSha256 } from "./template.ts";
 import { belongings, inWords, readWorkload, type HeldTemplate, type LiveWorkload } from "./workload.ts";
 
 export function startTarget(kubectl: Kubectl, target: PlatformState, now: PlatformState, timeoutMs: number): RollbackStep[] {
@@ -25,11 +26,11 @@ function undoStep(kubectl: Kubectl, to: RecordedWorkload, target: PlatformState,
   const explained = (): Explained => ({ now: from(), target: to, replicas: [0, to.state.replicas] });
   return {
     id,
-    title: `return ${inWords(to)} to ${imagesInWords(to.record.template)} (revision ${to.state.revision ?? "unknown"}), ${to.state.replicas} replicas`,
+    title: `return ${inWords(to)} to ${imagesInWords(to.record.template)} (revision ${to.state.revision ?? "unknown"}), ${to.state.replicas} replicas${otherwiseNow(recordedIn(now.workloads, to), to)}`,
     isDone: ({ signal }) =>
       inStep(kubectl, `whether ${inWords(to)} was returned cannot be seen`, target, now, signal, async () => {
         const live = await readWorkload(kubectl, to, signal);
-        return hasTemplateOf(live, to) && live.replicas === to.state.replicas;
+        return hasTemplateOf(live, to) && live.replicas === (await replicasFor(kubectl, live, to, signal));
       }),
     async perform(run) {
       return inStep(kubectl, notChanged(to), target, now, run.signal, async () => {
@@ -37,9 +38,10 @@ function undoStep(kubectl: Kubectl, to: RecordedWorkload, target: PlatformState,
         const { before, after } = await change(kubectl, explained(), async (live) => {
           // What stood there before the first attempt is what an abort returns to.
           if (replicasBefore(run, id) === undefined) await run.begin({ replicas: live.replicas, generation: live.generation });
-          if (hasTemplateOf(live, to)) return { replicas: to.state.replicas };
+          const replicas = await replicasFor(kubectl, live, to, run.signal);
+          if (hasTemplateOf(live, to)) return { replicas };
           used = await requireHeld(kubectl, live, to, run.signal);
-          return { template: used.template, replicas: to.state.replicas };
+          return { template: used.template, replicas };
         }, run.signal);
         return { changed: before.generation !== after.generation, template: used?.name ?? null, newGeneration: after.generation };
       });
@@ -58,6 +60,17 @@ function undoStep(kubectl: Kubectl, to: RecordedWorkload, target: PlatformState,
   };
 }
 
+/** Those of the checkpoint; but what an autoscaler found to be needed since is not taken away under load. */
+async function replicasFor(kubectl: Kubectl, live: LiveWorkload, to: RecordedWorkload, signal: AbortSignal): Promise<number> {
+  const grown = live.replicas > to.state.replicas && to.state.replicas > 0 && (await autoscalerOf(kubectl, live, signal)) !== undefined;
+  return grown ? live.replicas : to.state.replicas;
+}
+
+/** An autoscaler, or somebody, may have had a reason for more of them. */
+function otherwiseNow(now: RecordedWorkload | undefined, to: RecordedWorkload): string {
+  return now === undefined || now.state.replicas === to.state.replicas ? "" : ` (${now.state.replicas} now)`;
+}
+
 function requireCaptured(now: PlatformState, name: RecordedWorkload): RecordedWorkload {
   const found = recordedIn(now.workloads, name);
   if (found !== undefined) return found;
@@ -71,9 +84,14 @@ function replicasBefore(run: StepRun, id: string): number | undefined {
   return typeof noted === "number" ? noted : undefined;
 }
 
-/** The template of a record in the workload's history: an exact one before one whose pods were made anew. */
+/** The template of a record in the workload's history: an exact one, else one whose pods were made anew, else that of a workload which was. */
 export function heldFor(held: readonly HeldTemplate[], { record }: RecordedWorkload): HeldTemplate | undefined {
-  return held.find(({ sha256 }) => sha256 === record.templateSha256) ?? held.find(({ lastingSha256 }) => lastingSha256 === record.lastingSha256);
+  const unkeyed = unkeyedSha256(record.template);
+  return (
+    held.find(({ sha256 }) => sha256 === record.templateSha256) ??
+    held.find(({ lastingSha256 }) => lastingSha256 === record.lastingSha256) ??
+    held.find((one) => one.identity !== record.identity && one.unkeyedSha256 === unkeyed)
+  );
 }
 
 async function requireHeld(kubectl: Kubectl, live: LiveWorkload, to: RecordedWorkload, signal: AbortSignal): Promise<HeldTemplate> {

@@ -43,6 +43,11 @@ export function lastingSha256(template: ResolvedTemplate): string {
   return sha256Of(withoutRestart(template));
 }
 
+/** The same without the hashes of secrets, whose key is another one where the workload was deleted and made again. */
+export function unkeyedSha256(template: ResolvedTemplate): string {
+  return sha256Of(JSON.parse(JSON.stringify(withoutRestart(template)).replaceAll(/hmac-sha256:[0-9a-f]{64}/g, "hmac-sha256")));
+}
+
 /** The configuration beside the images: two releases that differ in their images only have the same. */
 export function configurationSha256(template: ResolvedTemplate): string {
   const { spec, ...rest } = withoutRestart(template);

@@ -1,9 +1,10 @@
 /** One workload as the cluster has it: itself, its pods, and the templates that its history keeps. */
 import type { WorkloadState } from "../platform.ts";
 import { HoldfastError } from "../../../errors.ts";
+import { sha256Of } from "./json.ts";
 import type { Kubectl } from "./kubectl.ts";
 import { belongingObjects, workloadObject, type LabelSelector, type Pod, type PodTemplate, type TemplateHolder, type WorkloadObject } from "./objects.ts";
-import { plainTemplate, resolvedTemplate, lastingSha256, templateSha256, type ResolvedTemplate } from "./template.ts";
+import { plainTemplate, resolvedTemplate, lastingSha256, templateSha256, unkeyedSha256, type ResolvedTemplate } from "./template.ts";
 
 export interface WorkloadName {
   readonly kind: "deployment" | "statefulset";
@@ -28,6 +29,9 @@ export interface HeldTemplate {
   readonly template: PodTemplate;
   readonly sha256: string;
   readonly lastingSha256: string;
+  readonly unkeyedSha256: string;
+  /** Of the workload that it belongs to, as {@link identityOfUid} tells it. */
+  readonly identity: string;
 }
 
 /** @throws HoldfastError `configuration` if the text is not `deployment/NAME` or `statefulset/NAME` */
@@ -40,6 +44,11 @@ export function parseWorkload(text: string): WorkloadName {
 /** `deployment app`: as messages say it. */
 export function inWords({ kind, name }: Pick<WorkloadState, "kind" | "name">): string {
   return `${kind} ${name}`;
+}
+
+/** Tells a workload from one of the same name that was made later or elsewhere, without giving its uid away. */
+export function identityOfUid(uid: string): string {
+  return sha256Of({ workload: uid });
 }
 
 /** The resource that permissions name. */
@@ -104,6 +113,8 @@ function heldTemplate(holder: TemplateHolder, workloadUid: string): HeldTemplate
     template: plainTemplate(raw),
     sha256: templateSha256(resolved),
     lastingSha256: lastingSha256(resolved),
+    unkeyedSha256: unkeyedSha256(resolved),
+    identity: identityOfUid(workloadUid),
   };
 }
 

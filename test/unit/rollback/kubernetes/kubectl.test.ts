@@ -6,10 +6,11 @@ import { z } from "zod";
 
 import { ToolFailure } from "../../../../src/process/run.ts";
 import { sameContent } from "../../../../src/rollback/platform/kubernetes/image-id.ts";
-import { allowed, forbiddenIn, isNotFound, isRejectedPatch, kubectlOf, whyNot } from "../../../../src/rollback/platform/kubernetes/kubectl.ts";
+import { allowed, cannotLook, forbiddenIn, isNotFound, isRejectedPatch, kubectlOf, whyNot } from "../../../../src/rollback/platform/kubernetes/kubectl.ts";
 import type { PodTemplate } from "../../../../src/rollback/platform/kubernetes/objects.ts";
 import { permissionsFor } from "../../../../src/rollback/platform/kubernetes/permissions.ts";
 import { settingsOf } from "../../../../src/rollback/platform/kubernetes/settings.ts";
+import { inStep, notChanged } from "../../../../src/rollback/platform/kubernetes/standing.ts";
 import { parseWorkload, selectorText, selects } from "../../../../src/rollback/platform/kubernetes/workload.ts";
 
 const { signal } = new AbortController();
@@ -73,6 +74,21 @@ test("a selector is written for kubectl and decides as the server does", () => {
     expect(selects(selector, labels as unknown as Record<string, string>)).toBe(false);
   }
   expect(selects({}, { any: "thing" })).toBe(true);
+});
+
+test.each([
+  ["was refused by the server", failed("Error from server (Invalid): deployments.apps is invalid"), "deployment app was not changed: "],
+  ["timed out at the server", failed("Error from server: etcdserver: request timed out"), "whether deployment app was changed is not known, since no answer came: "],
+  ["had no answer in time", new ToolFailure("kubectl", { timedOut: true, exitCode: undefined, shortMessage: "", signal: "SIGTERM" } as never, ""), "whether deployment app was changed is not known, since no answer came: "],
+])("a change that %s is not said to have been made, nor to have not", async (_what, failure, said) => {
+  const nothing = { platform: "kubernetes", address: {}, workloads: [], settings: [] } as const;
+  const doing = inStep(kubectlOf(settings), notChanged({ kind: "deployment", name: "app" }), undefined, { ...nothing, workloads: [], settings: [] }, signal, () => Promise.reject(failure));
+  await expect(doing).rejects.toMatchObject({ code: "rollback-failed", message: expect.stringContaining(said) as string });
+});
+
+test("where kubectl is not installed, that is what has to be mended", () => {
+  const missing = new ToolFailure("kubectl", { timedOut: false, code: "ENOENT", exitCode: undefined, shortMessage: "", signal: undefined } as never, "");
+  expect(cannotLook(missing, "deployment app", kubectlOf(settings))).toMatchObject({ message: "deployment app cannot be looked at: kubectl is not installed here", hints: [expect.stringMatching(/^Install kubectl on this host/)] });
 });
 
 const [a, b] = ["a".repeat(64), "b".repeat(64)];
