@@ -6,8 +6,8 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 
-import { errorTable } from "../errors.ts";
-import { audienceOf, tellFailure } from "./failure.ts";
+import { errorTable, HoldfastError } from "../errors.ts";
+import { type Audience, audienceOf, tellFailure } from "./failure.ts";
 
 /**
  * Runs holdfast.
@@ -18,10 +18,17 @@ export async function main(argv: readonly string[], binUrl: string, overrides?: 
   const root = dirname(dirname(fileURLToPath(binUrl)));
   const audience = audienceOf(argv, process.env);
   tuneMemory();
-  // Whoever reads our output may leave; a backup goes on without him, and ends in order.
-  process.stdout.on("error", ignoreLeaving);
-  process.stderr.on("error", ignoreLeaving);
+  // Whoever reads our output may leave, and a log's disk may be full; a rollback goes on without them, and ends in order.
+  const unwritten = new Set<unknown>();
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (isLeaving(error)) return;
+    unwritten.add(error);
+    tellUnwritten(error, audience);
+  });
+  process.stderr.on("error", (error: NodeJS.ErrnoException) => { if (!isLeaving(error) && !isFull(error)) throw error; });
   process.on("uncaughtException", (error) => {
+    // oclif listens there as well, and throws what it hears.
+    if (unwritten.has(error)) return;
     tellFailure(error, audience);
     process.exit(errorTable.bug.exit);
   });
@@ -34,8 +41,15 @@ export async function main(argv: readonly string[], binUrl: string, overrides?: 
   }
 }
 
-function ignoreLeaving(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+const isLeaving = ({ code }: NodeJS.ErrnoException): boolean => code === "EPIPE" || code === "EIO";
+const isFull = ({ code }: NodeJS.ErrnoException): boolean => code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
+
+/** What was done stands, but who keeps the answer must not take half of it for the whole; a failure keeps its own exit code. */
+function tellUnwritten(error: NodeJS.ErrnoException, audience: Audience): void {
+  const { exitCode } = process;
+  const message = `the output could not be written to its end: ${isFull(error) ? "its disk is full" : error.message}; whatever the command did, it has done`;
+  tellFailure(new HoldfastError("done-with-warnings", message, { hints: ["Free space there; what is in the repository is shown by the commands `list` and `show`, and what was done by `holdfast audit show`."], cause: error }), audience === "script" ? "person" : audience);
+  if (exitCode !== undefined && exitCode !== 0) process.exitCode = exitCode;
 }
 
 async function packageWith(root: string, overrides: object): Promise<never> {

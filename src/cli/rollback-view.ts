@@ -111,7 +111,7 @@ export function renderRollback(result: RollbackResult): string {
     ...(typeof safety === "string" && result.outcome === "done" ? [`the state before is in backup ${safety}`] : []),
     ...(typeof kept === "string" && result.outcome === "done" ? [`the database before is kept as ${kept}; drop it when it is no longer needed`] : []),
     ...(typeof setAside === "string" && result.outcome === "aborted" ? [`the copy that was live meanwhile is kept as ${setAside}, with what was written to it; drop it when it is no longer needed`] : []),
-    ...(result.incident === null ? [] : [`incident ${result.incident}: add what you know with \`holdfast incident note\`, and draft the post-mortem with \`holdfast incident report ${result.incident}\``]),
+    ...(result.incident === null ? [] : [`incident ${result.incident}: add what you know with \`holdfast incident note ${result.incident} TEXT\`, and draft the post-mortem with \`holdfast incident report ${result.incident}\``]),
   ].join("\n");
 }
 

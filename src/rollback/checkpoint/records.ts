@@ -74,15 +74,17 @@ function misnamed(key: string): HoldfastError {
   return new HoldfastError("integrity", `${key} is not named like a checkpoint, which is as 1.4.2-20261121T020000Z`);
 }
 
-/** The checkpoints of a database, newest first; those that cannot be trusted say why, and stand where their name puts them. */
+/** The checkpoints of a database, that of the newest snapshot first; those that cannot be trusted say why, and stand where their name puts them. */
 export async function listCheckpoints(repository: Repository, database: string): Promise<CheckpointEntry[]> {
   const names = (await namesIn(repository.store, database)).filter((name) => partsOfDeployedName(name) === undefined);
   const entries: CheckpointEntry[] = [];
   for await (const entry of ahead(names, (id) => readEntry(repository, database, id))) if (entry) entries.push(entry);
-  return entries.sort((a, b) => timeOf(b) - timeOf(a) || b.id.localeCompare(a.id));
+  return entries.sort((a, b) => snapshotOf(b) - snapshotOf(a) || timeOf(b) - timeOf(a) || b.id.localeCompare(a.id));
 }
 
 const timeOf = ({ id, checkpoint }: CheckpointEntry): number => (checkpoint ? Date.parse(checkpoint.takenAt) : (partsOfCheckpointId(id)?.at.getTime() ?? -Infinity));
+/** By the clock of the database's server, which the hosts that take checkpoints share: one whose own is ahead would stand first until the others have caught up. */
+const snapshotOf = (entry: CheckpointEntry): number => (entry.checkpoint ? Date.parse(entry.checkpoint.backup.snapshotAt) : timeOf(entry));
 
 /** Names of the JSON files of the checkpoints' folder, without their ending. */
 async function namesIn(store: Store, database: string): Promise<string[]> {

@@ -123,6 +123,15 @@ describe("which checkpoint is meant", () => {
     expect(findTarget(await there.list(), "1.4.1").id).toBe(again.id);
   });
 
+  test("the newest is that of the newest snapshot, which the server's clock dates: a host whose own clock is ahead does not stand first", async () => {
+    const there = await scene();
+    const ahead = checkpointOf("1.4.2", "1.4.1", "2026-11-23T02:00:00Z", { backup: { ...before142.backup, snapshotAt: "2026-11-20T14:00:00.000Z" } });
+    await publishCheckpoint(there.repository, ahead, there.signer);
+    expect((await there.list()).map(({ id }) => id)).toEqual([before143.id, ahead.id, before142.id]);
+    expect(findTarget(await there.list()).id).toBe(before143.id);
+    expect(findBefore(await there.list()).id).toBe(before143.id);
+  });
+
   test("a release that was only coming is told from one that ran", async () => {
     const entries = await (await scene()).list();
     expect(() => findTarget(entries, "1.4.3")).toThrow(`no checkpoint has 1.4.3 as the release that ran: ${before143.id} was taken before 1.4.3 was deployed, and goes back to 1.4.2`);
