@@ -69,9 +69,11 @@ function facts(pairs: readonly (readonly [name: string, text: string])[]): strin
 }
 
 function imageLines({ now, target }: RollbackPlan): string {
-  const lines = target.state.workloads.map(({ name, images }) => {
-    const present = now.state.workloads.find((workload) => workload.name === name)?.images ?? [];
-    return `${name}: ${present.map(shown).join(", ") || "nothing"} -> ${images.map(shown).join(", ")}`;
+  const lines = target.state.workloads.map(({ kind, name, images, replicas }) => {
+    const present = now.state.workloads.find((workload) => workload.name === name);
+    // Who scaled a Compose service since has to know that it is taken back; of a cluster, an autoscaler may have the say.
+    const scaled = kind === "service" && present !== undefined && present.replicas !== replicas ? `; REPLICAS ${present.replicas} -> ${replicas}` : "";
+    return `${name}: ${present?.images.map(shown).join(", ") ?? "nothing"} -> ${images.map(shown).join(", ")}${scaled}`;
   });
   return lines.join("\n") || "none";
 }
