@@ -149,7 +149,7 @@ function requireSomething({ address, workloads }: PlatformState): void {
 }
 
 /** What of a rollback's preflight is about what is recorded, rather than about the moment of the rollback. */
-const ofTheRecord: ReadonlySet<string> = new Set(["stopped", "directory"]);
+const ofTheRecord: ReadonlySet<string> = new Set(["stopped", "directory", "configuration"]);
 
 /** What a rollback to this would be told, while it can still be mended. Of a cluster, `doctor` asks. */
 async function doubtsAbout(platform: Platform, runs: PlatformState, signal: AbortSignal): Promise<string[]> {
