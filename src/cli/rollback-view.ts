@@ -78,10 +78,12 @@ function facts(pairs: readonly (readonly [name: string, text: string])[]): strin
 }
 
 function imageLines({ now, target }: RollbackPlan): string {
-  const lines = target.state.workloads.map(({ kind, name, configSha256, images }) => {
+  const lines = target.state.workloads.map(({ kind, name, configSha256, images, replicas }) => {
     const present = now.state.workloads.find((workload) => workload.kind === kind && workload.name === name);
     const configured = present === undefined || present.configSha256 === configSha256 ? "" : "; its configuration is not the target's, and goes back too";
-    return `${name}: ${imageChanges(present?.images ?? [], images)}${configured}`;
+    // Who scaled a Compose service since has to know that it is taken back; of a cluster, an autoscaler may have the say.
+    const scaled = kind === "service" && present !== undefined && present.replicas !== replicas ? `; REPLICAS ${present.replicas} -> ${replicas}` : "";
+    return `${name}: ${imageChanges(present?.images ?? [], images)}${configured}${scaled}`;
   });
   return lines.join("\n") || "none";
 }

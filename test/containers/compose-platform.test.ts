@@ -76,8 +76,8 @@ test("images come back in one step, with their configuration, and no migration j
   expect(await app.answers(200)).toMatchObject({ version: "1.4.1" });
   await app.settled();
   expect(await platform.observe(target, never)).toEqual([
-    { workload: "app", replicas: [{ name: `${app.project}-app-1`, images: [id], ready: true }], problem: undefined },
-    { workload: "worker", replicas: [1, 2].map((at) => ({ name: `${app.project}-worker-${at}`, images: [id], ready: true })), problem: undefined },
+    { workload: "app", replicas: [{ name: `${app.project}-app-1`, images: [id], ready: true, start: expect.any(String) as string }], problem: undefined },
+    { workload: "worker", replicas: [1, 2].map((at) => ({ name: `${app.project}-worker-${at}`, images: [id], ready: true, start: expect.any(String) as string })), problem: undefined },
   ]);
   expect((await platform.observe(now, never)).map(({ problem }) => problem)).toEqual([
     `app: ${app.project}-app-1 runs ${id} in place of ${await app.imageId("1.4.2")}`,

@@ -21,7 +21,7 @@ function requireSomething({ address, workloads }: PlatformState): void {
 }
 
 /** What of a rollback's preflight is about what is recorded, rather than about the moment of the rollback. */
-const ofTheRecord: ReadonlySet<string> = new Set(["stopped", "directory"]);
+const ofTheRecord: ReadonlySet<string> = new Set(["stopped", "directory", "configuration"]);
 
 /** What would be gone back to, where it is not what runs; what would not be there any more; and what would refuse the rollback. */
 export async function doubtsAbout(platform: Platform, runs: PlatformState, signal: AbortSignal): Promise<string[]> {

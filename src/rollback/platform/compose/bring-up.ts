@@ -8,7 +8,7 @@ import type { PlatformState, WorkloadState } from "../platform.ts";
 import type { Docker } from "./command.ts";
 import type { Hash } from "./conceal.ts";
 import { type Container, containersOf } from "./engine.ts";
-import { type Model, modelOf, namedVariables, resolveModel, type TargetModel } from "./model.ts";
+import { isHash, type Model, modelOf, namedVariables, resolveModel, type TargetModel } from "./model.ts";
 import { serviceRecord } from "./record.ts";
 
 export interface Site {
@@ -32,11 +32,11 @@ export const workloadOf = (state: PlatformState, name: string): WorkloadState | 
 const runs = (container: Container, workload: WorkloadState | undefined): boolean => workload?.images.some(({ id }) => id === container.image) === true;
 
 export const isTarget = (container: Container, { target, hashes }: Pick<Expected, "target" | "hashes">): boolean =>
-  runs(container, workloadOf(target, container.service)) && container.configHash === hashes.get(container.service);
+  runs(container, workloadOf(target, container.service)) && isHash(hashes.get(container.service), container.configHash);
 
 function isNow(container: Container, { now, nowHashes }: Expected): boolean {
   const workload = workloadOf(now, container.service);
-  return workload !== undefined && runs(container, workload) && [...serviceRecord(workload.resolved).hashes, nowHashes.get(container.service)].includes(container.configHash);
+  return workload !== undefined && runs(container, workload) && [...serviceRecord(workload.resolved).hashes, nowHashes.get(container.service)].some((hash) => isHash(hash, container.configHash));
 }
 
 /** @returns what somebody else changed since the plan was made, in sentences */

@@ -6,7 +6,7 @@ import { canonicalJson, sha256Of, without } from "./canonical.ts";
 import type { Docker } from "./command.ts";
 import { conceal, type Hash } from "./conceal.ts";
 import { type Container, containersOf, type Image, imageAt } from "./engine.ts";
-import { configHashes, dependingOn, escaped, imageName, type Model, resolveModel, type Service } from "./model.ts";
+import { configHashes, dependingOn, escaped, imageName, type Model, resolveModel, type Service, sharesWithService } from "./model.ts";
 import { withRecord } from "./record.ts";
 import { fileStates, mountedStates } from "./standing.ts";
 
@@ -57,12 +57,15 @@ async function present(docker: Docker, found: { name: string; service: Service; 
   const first = images[0];
   const example = own.find(({ image }) => image === first?.id);
   let service = found.service;
-  let described = own.every(({ configHash }) => configHash === found.fromFiles);
+  // Of what shares the network or the volumes of another service nothing can be told by its hash.
+  let described = sharesWithService(service) || own.every(({ configHash }) => configHash === found.fromFiles);
   if (!described && example !== undefined && first !== undefined) {
     // The files were changed since, as before every deploy. What ran is asked of the container: its image, and its environment.
-    service = { ...service, image: first.reference, environment: environmentOf(example, service, first.image) };
-    // Who deploys with --no-deps, as a rollback does, leaves the dependencies out of the hash.
-    for (const variant of [service, dependingOn(service, services), dependingOn(service, [])]) {
+    const { image: named, ...unnamed }: Service = { ...service, environment: environmentOf(example, service, first.image) };
+    service = { ...unnamed, image: first.reference };
+    // Where the files only build it, Compose leaves the image's name out of the hash. Who deploys with --no-deps, as a rollback does, leaves the dependencies out.
+    const bases = named === undefined ? [unnamed, service] : [service];
+    for (const variant of bases.flatMap((base) => [base, dependingOn(base, services), dependingOn(base, [])])) {
       const again = await configHashes(docker, { ...model, services: { ...model.services, [name]: variant } }, signal);
       if (own.every(({ configHash }) => configHash === again.get(name))) described = true;
       if (described) break;

@@ -45,7 +45,7 @@ export function namedVariables(model: Model): Record<string, string | undefined>
 
 export interface TargetModel {
   readonly model: Model;
-  /** Hash of each service of the state, as its containers will carry it. */
+  /** Hash of each service of the state, as its containers will carry it; {@link anyHash} where that cannot be foretold. */
   readonly hashes: ReadonlyMap<string, string>;
   /** Values that nothing of today has: "app: environment.FLAGS". The state cannot be made again without them. */
   readonly missing: readonly string[];
@@ -77,7 +77,22 @@ export async function modelOf(docker: Docker, state: PlatformState, today: Model
   const names = state.workloads.map(({ name }) => name);
   for (const name of names) services[name] = dependingOn(services[name] ?? {}, names);
   const model = { ...today, services };
-  return { model, missing, rotated, hashes: missing.length > 0 ? new Map() : await configHashes(docker, model, signal) };
+  return { model, missing, rotated, hashes: missing.length > 0 ? new Map() : withoutForeign(await configHashes(docker, model, signal), services) };
+}
+
+/** Stands for every hash: Compose counts the id of the container that a service shares a network or volumes with, which changes with that container. */
+export const anyHash = "*";
+
+export const isHash = (expected: string | undefined, found: string): boolean => expected === anyHash || expected === found;
+
+function withoutForeign(hashes: ReadonlyMap<string, string>, services: Readonly<Record<string, Service>>): ReadonlyMap<string, string> {
+  return new Map([...hashes].map(([name, hash]) => [name, sharesWithService(services[name] ?? {}) ? anyHash : hash]));
+}
+
+/** Whether Compose puts the id of another service's container into its configuration. */
+export function sharesWithService(service: Service): boolean {
+  const shares = ["network_mode", "pid", "ipc"].some((field) => String(service[field]).startsWith("service:"));
+  return shares || (Array.isArray(service["volumes_from"]) && service["volumes_from"].length > 0);
 }
 
 /** The reference where it still means the recorded content, since people read it in `docker ps`; otherwise the content id itself. */

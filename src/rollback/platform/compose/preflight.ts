@@ -122,7 +122,7 @@ function settingsFindings(target: PlatformState, now: PlatformState): Found {
 function configurationFindings(target: PlatformState): Found {
   const undescribed = target.workloads.filter(({ resolved }) => !serviceRecord(resolved).described).map(({ name }) => name);
   if (undescribed.length === 0) return [];
-  return [{ id: "configuration", title: "the files described what ran", outcome: "warn", detail: `at the checkpoint, the files did not describe the containers of ${undescribed.join(", ")}: only image and environment were taken from these`, hint: "Make checkpoints before the files are changed for the next release." }];
+  return [{ id: "configuration", title: "the files described what ran", outcome: "warn", detail: `at the checkpoint, the files did not describe the containers of ${undescribed.join(", ")}: only image and environment were taken from these`, hint: "Make checkpoints before the files are changed for the next release, and put what the shell exports for a deploy into an environment file." }];
 }
 
 async function valueFindings(site: Site, target: PlatformState, now: PlatformState, today: Model, signal: AbortSignal): Promise<Found> {
