@@ -72,7 +72,7 @@ export async function makePlan(context: Context, workplace: Workplace, database:
   const rehearsed = found === undefined ? null : { id: found.id, at: found.finishedAt, verdict: found.verdict };
   const skipSafetyBackup = way.strategy === "images-only" ? null : (options.skipSafetyBackup ?? null);
   const looked = await runStep(reporter, "plan-preflight", () =>
-    preflightRollback(context, { workplace, database: database.name, url: database.url, server, platform, settings, checkpoint, present, way, rehearsed }),
+    preflightRollback(context, { workplace, database: database.name, url: database.url, server, platform, settings, checkpoint, manifest, present, way, rehearsed }),
   (all) => `${all.filter(({ outcome }) => outcome === "ok").length} of ${all.length} are well`);
   const draft: RollbackPlan = {
     format: 1,

@@ -1,4 +1,5 @@
 /** What is looked at before a rollback touches anything, beside what the platform looks at itself. */
+import type { Manifest } from "../../catalog/manifest.ts";
 import { HoldfastError, messageOf } from "../../errors.ts";
 import type { RollbackSettings } from "../../config/rollback-settings.ts";
 import { openAdminSession, type Server } from "../../postgres/server.ts";
@@ -13,6 +14,7 @@ import { checkSwap } from "../restore/restore-target.ts";
 import { databaseServiceFinding } from "./database-service.ts";
 import { besideName } from "./database-steps.ts";
 import { readDown } from "./down-sql-step.ts";
+import { freeSequencesFinding } from "./free-sequences.ts";
 import type { Present } from "./present.ts";
 import { withinStep } from "./step-reporter.ts";
 
@@ -25,6 +27,8 @@ export interface PreflightPlace {
   readonly platform: Platform;
   readonly settings: RollbackSettings;
   readonly checkpoint: Checkpoint;
+  /** Of the checkpoint's backup. */
+  readonly manifest: Manifest;
   readonly present: Present;
   readonly way: Pick<RollbackPlan, "strategy" | "migrations">;
   readonly rehearsed: RollbackPlan["rehearsed"];
@@ -33,7 +37,7 @@ export interface PreflightPlace {
 }
 
 export async function preflightRollback(context: Context, place: PreflightPlace): Promise<PreflightFinding[]> {
-  const { platform, checkpoint, present } = place;
+  const { platform, checkpoint, present, way } = place;
   const { ledgers } = present;
   return [
     standbyFinding(place) ?? { id: "database", title: "the database answers", outcome: "ok", detail: ledgers.length === 0 ? "it has no migration ledger that holdfast knows" : `its ledger stands at ${ledgers.map(({ head }) => head ?? "empty").join(", ")}` },
@@ -42,6 +46,7 @@ export async function preflightRollback(context: Context, place: PreflightPlace)
     databaseServiceFinding(checkpoint.state, place),
     ...(await backupFindings(context, place)),
     ...(await swapFindings(context, place)),
+    ...(way.strategy === "restore-and-swap" ? [await freeSequencesFinding(place.server, place.manifest, context.signal)] : []),
     ...(await downFindings(place)),
     ...(await platform.preflight(checkpoint.state, present.state, context.signal, new Date(checkpoint.takenAt))),
     healthFinding(place),
@@ -57,9 +62,15 @@ function standbyFinding({ server, way }: PreflightPlace): PreflightFinding | und
 
 async function otherRollbacks({ workplace, database, own }: PreflightPlace): Promise<PreflightFinding> {
   const title = "no other rollback is under way";
-  const open = (await listRollbacks(workplace.repository, database)).filter(({ id, begun, outcome }) => id !== own && begun !== undefined && outcome === undefined);
+  const others = (await listRollbacks(workplace.repository, database)).filter(({ id }) => id !== own);
+  const open = others.filter(({ begun, outcome }) => begun !== undefined && outcome === undefined);
   const [first] = open;
-  if (first === undefined) return { id: "other-rollback", title, outcome: "ok", detail: "none is" };
+  if (first === undefined) {
+    // Whoever can write to the repository could forge one, and must not keep anybody from rolling back by it.
+    const doubtful = others.flatMap(({ id, problem }) => (problem === undefined ? [] : [`${id}: ${problem.message}`]));
+    if (doubtful.length === 0) return { id: "other-rollback", title, outcome: "ok", detail: "none is" };
+    return { id: "other-rollback", title, outcome: "warn", detail: `whether it has ended cannot be told of ${doubtful.join("; ")}`, hint: "Make sure that nobody is at it: look with `holdfast audit show`, and at the databases that are kept beside the live one." };
+  }
   return { id: "other-rollback", title, outcome: "blocked", detail: `${open.map(({ id }) => id).join(", ")} was begun and has not ended`, hint: `Go on with \`holdfast rollback resume ${first.id}\`, or take it back with \`holdfast rollback abort ${first.id}\`.` };
 }
 
