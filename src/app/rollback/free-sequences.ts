@@ -1,7 +1,7 @@
 /** Numbers that come from a sequence of no table, as of invoices: after a restore they are handed out a second time. */
 import type { Manifest } from "../../catalog/manifest.ts";
 import type { Server } from "../../postgres/server.ts";
-import { openSession } from "../../postgres/session.ts";
+import { openSession, SqlError } from "../../postgres/session.ts";
 import { sequenceText } from "../../postgres/truth/compare-sequences.ts";
 import { readSequences } from "../../postgres/truth/sequences.ts";
 import type { PreflightFinding } from "../../rollback/finding.ts";
@@ -31,6 +31,9 @@ export async function freeSequencesFinding(server: Server, { truth }: Pick<Manif
     });
     if (moved.length === 0) return { ...base, outcome: "ok", detail: "no sequence that belongs to no table has moved since the snapshot" };
     return { ...base, outcome: "warn", detail: moved.join("; "), hint: "What has gone out under these numbers, an invoice perhaps, would get a namesake: after the rollback set them forward with setval()." };
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+    return { ...base, outcome: "warn", detail: `the sequences could not be read: ${error.message}`, hint: "Grant SELECT on all sequences to the role of the database's URL, or compare them by hand." };
   } finally {
     await session.close();
   }
