@@ -24,7 +24,7 @@ export function findTarget(entries: readonly CheckpointEntry[], to?: string, onP
       details: { to, checkpoint: id, running },
     });
   }
-  throw unknown(entries, `no checkpoint goes back to ${String(to)}`, ({ id, running }) => `${running} (${id})`);
+  throw unknown(entries, `no checkpoint goes back to ${named(to)}`, ({ id, running }) => `${running} (${id})`);
 }
 
 /**
@@ -35,8 +35,11 @@ export function findTarget(entries: readonly CheckpointEntry[], to?: string, onP
 export function findBefore(entries: readonly CheckpointEntry[], of?: string, onPassedOver?: (entry: UntrustedCheckpoint) => void): CheckpointRecord {
   const found = choose(entries, of, (entry) => (entry.checkpoint ?? entry.claims).release, onPassedOver);
   if (found) return found;
-  throw unknown(entries, `no checkpoint was taken before ${String(of)}`, ({ id, release }) => `${release} (${id})`);
+  throw unknown(entries, `no checkpoint was taken before ${named(of)}`, ({ id, release }) => `${release} (${id})`);
 }
+
+/** A script whose variable is not set gives an empty name, which could not be seen. */
+const named = (release: string | undefined): string => (release === "" ? '""' : String(release));
 
 function choose(entries: readonly CheckpointEntry[], name: string | undefined, releaseOf: (entry: CheckpointEntry) => string | undefined, onPassedOver?: (entry: UntrustedCheckpoint) => void): CheckpointRecord | undefined {
   const exact = entries.find(({ id }) => id === name);

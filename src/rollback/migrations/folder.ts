@@ -19,7 +19,7 @@ const noMigration = /\.d\.[cm]?ts$|^(?:index|mod)\.[cm]?[jt]s$|^__init__\.py$|^s
  */
 export async function readMigrations(folder: string): Promise<Migration[]> {
   const root = resolve(folder);
-  const entries = await reading(root, () => readdir(root, { withFileTypes: true }));
+  const entries = await reading(`the migrations at ${root}`, folderHint, () => readdir(root, { withFileTypes: true }));
   const folders = await Promise.all(entries.filter((entry) => entry.isDirectory()).map(({ name }) => readPrisma(root, name)));
   const nested = folders.filter((found) => found !== undefined);
   const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
@@ -63,7 +63,7 @@ async function downScript(file: string): Promise<DownScript | null> {
 
 async function textOf(file: string): Promise<string | undefined> {
   try {
-    return await reading(file, () => readFile(file, "utf8"));
+    return await reading(`the migrations at ${file}`, folderHint, () => readFile(file, "utf8"));
   } catch (error) {
     if (error instanceof HoldfastError && ["ENOENT", "ENOTDIR", "EISDIR"].includes(systemCodeOf(error.cause) ?? "")) return undefined;
     throw error;
@@ -76,18 +76,17 @@ async function textOf(file: string): Promise<string | undefined> {
  */
 export async function readDownFile(path: string): Promise<DownScript> {
   const file = resolve(path);
-  return { file, sql: await reading(file, () => readFile(file, "utf8")) };
+  return { file, sql: await reading(`the down-SQL ${file}`, "Name the file of reviewed SQL with --down-file, and let this user read it.", () => readFile(file, "utf8")) };
 }
 
-async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
+const folderHint = "Name the migrations of the release with databases.NAME.rollback.migrations, and let this user read them.";
+
+async function reading<T>(what: string, hint: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
     const code = systemCodeOf(error);
     const why = code === "ENOENT" ? "there is no such file or folder" : code === "ENOTDIR" ? "it is a file, not a folder" : (code ?? messageOf(error));
-    throw new HoldfastError("configuration", `the migrations at ${path} cannot be read: ${why}`, {
-      hints: ["Name the migrations of the release with databases.NAME.rollback.migrations, and let this user read them."],
-      cause: error,
-    });
+    throw new HoldfastError("configuration", `${what} cannot be read: ${why}`, { hints: [hint], cause: error });
   }
 }

@@ -141,6 +141,7 @@ describe("which checkpoint is meant", () => {
     const entries = await (await scene()).list();
     const ask = (): unknown => findTarget(entries, "9.9");
     expect(ask).toThrow(expect.objectContaining({ code: "not-found", message: `no checkpoint goes back to 9.9; there are 1.4.2 (${before143.id}), 1.4.1 (${before142.id})` }) as Error);
+    expect(() => findTarget(entries, "")).toThrow('no checkpoint goes back to ""; there are');
     expect(() => findTarget([], "9.9")).toThrow(expect.objectContaining({ code: "not-found", message: "there is no checkpoint yet" }) as Error);
     expect(() => findBefore(entries, "9.9")).toThrow(`no checkpoint was taken before 9.9; there are 1.4.3 (${before143.id}), 1.4.2 (${before142.id})`);
   });

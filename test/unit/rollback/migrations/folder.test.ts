@@ -73,5 +73,6 @@ test("a folder that is missing, is a file, is empty or cannot be read says so", 
 test("a file for a whole set is read, or named as missing", async () => {
   const root = await folder({ "all.sql": "DROP TABLE t" });
   expect(await readDownFile(join(root, "all.sql"))).toEqual({ file: join(root, "all.sql"), sql: "DROP TABLE t" });
-  await expect(readDownFile(join(root, "none.sql"))).rejects.toMatchObject({ code: "configuration" });
+  const none = join(root, "none.sql");
+  await expect(readDownFile(none)).rejects.toMatchObject({ code: "configuration", message: `the down-SQL ${none} cannot be read: there is no such file or folder`, hints: [expect.stringContaining("--down-file")] });
 });
